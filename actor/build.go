@@ -1,0 +1,408 @@
+package actor
+
+import "hash/maphash"
+
+// Parse returns the event of a JSON text, which is copied; whitespace between
+// tokens is dropped. Of members with one name the last value counts, at the
+// place of the first. Text that is not one JSON object in UTF-8, or is nested
+// deeper than MaxDepth, is Invalid, with a finding and the byte offset in
+// Details; text longer than MaxSize is TooLarge.
+func Parse(text []byte) (*Event, error) {
+	const op = "actor.Parse"
+	if len(text) > MaxSize {
+		return nil, tooLarge(op, len(text))
+	}
+	e := new(Event)
+	p := parser{text: text}
+	switch p.event(e) {
+	case parsedBad:
+		return nil, p.err(op)
+	case parsedIrregular:
+		return regular(text), nil
+	}
+	return e, nil
+}
+
+// outcome is what parser.event found.
+type outcome uint8
+
+const (
+	parsedBad       outcome = iota
+	parsedIrregular         // valid, but a name occurs twice or is spelt with needless escapes
+	parsedGood              // e is complete
+)
+
+// event validates the whole text and fills in e.
+func (p *parser) event(e *Event) outcome {
+	i := p.space(0)
+	lead := p.gap
+	if p.at(i) != '{' {
+		p.fail(ruleObject, i)
+		return parsedBad
+	}
+	start := i
+	odd := false
+	var seen uint64 // a bit for each hash seen, modulo 64
+	i = p.space(i + 1)
+	if p.at(i) == '}' {
+		i++
+	} else {
+		for {
+			if p.at(i) != '"' {
+				p.fail(ruleName, i)
+				return parsedBad
+			}
+			from := i + 1
+			if i = p.str(i); i < 0 {
+				return parsedBad
+			}
+			name := p.text[from : i-1]
+			if p.escaped {
+				odd = odd || !canonical(name)
+			}
+			hash := hashName(borrowed(name))
+			if i = p.space(i); p.at(i) != ':' {
+				p.fail(ruleColon, i)
+				return parsedBad
+			}
+			i = p.space(i + 1)
+			from, gap := i, p.gap
+			if i = p.value(i, 1); i < 0 {
+				return parsedBad
+			}
+			// The text will begin at the brace and lack the whitespace.
+			off := from - gap
+			w := newWord(hash, kindOf(p.text[from]), off, i-p.gap-off)
+			bit := uint64(1) << (hash & 63)
+			if seen&bit != 0 && e.n <= wide {
+				odd = odd || p.repeated(e, hash)
+			}
+			seen |= bit
+			e.add(w)
+			i = p.space(i)
+			if c := p.at(i); c == ',' {
+				i = p.space(i + 1)
+				continue
+			} else if c == '}' {
+				i++
+				break
+			}
+			p.fail(ruleComma, i)
+			return parsedBad
+		}
+	}
+	end, gap := i, p.gap-lead
+	if i = p.space(i); i < len(p.text) {
+		p.fail(ruleTrailing, i)
+		return parsedBad
+	}
+	if odd {
+		return parsedIrregular
+	}
+	e.text = compact(p.text[start:end], gap)
+	if !e.close() {
+		return parsedIrregular
+	}
+	return parsedGood
+}
+
+// repeated reports whether a field with that hash is in the table already. It
+// may be another name: the slow path sorts that out.
+func (p *parser) repeated(e *Event, hash uint16) bool {
+	for i := range e.n {
+		if e.word(i).hash() == hash {
+			return true
+		}
+	}
+	return false
+}
+
+// canonical reports whether a name is spelt as appendQuoted spells it.
+func canonical(name []byte) bool {
+	b := appendQuoted(nil, unquoteBody(string(name)))
+	return string(b[1:len(b)-1]) == string(name)
+}
+
+func (e *Event) add(w word) {
+	if e.n < inline {
+		e.head[e.n] = w
+	} else {
+		if e.more == nil {
+			e.more = new(extra)
+		}
+		e.more.tail = append(e.more.tail, w)
+	}
+	e.n++
+}
+
+// close indexes a wide event. It returns false if a name occurs twice.
+func (e *Event) close() bool {
+	if e.n <= wide {
+		return true
+	}
+	size := 32
+	for size < 2*e.n {
+		size *= 2
+	}
+	index := make([]uint32, size)
+	for i := range e.n {
+		w := e.word(i)
+		m := e.member(i, w)
+		slot := int(maphash.String(wideSeed, m)) & (size - 1)
+		for ; index[slot] != 0; slot = (slot + 1) & (size - 1) {
+			j := int(index[slot]) - 1
+			if o := e.word(j); o.hash() == w.hash() && e.member(j, o) == m {
+				return false
+			}
+		}
+		index[slot] = uint32(i + 1)
+	}
+	e.more.index = index
+	return true
+}
+
+// regular makes an event of a valid text whose names need work.
+func regular(text []byte) *Event {
+	p := parser{text: text}
+	start := p.space(0)
+	end := p.value(start, 0)
+	s := compact(text[start:end], p.gap-start)
+	var fields []Field
+	for m := range members(s) {
+		fields = append(fields, Field{m.name(), m.value()})
+	}
+	return NewEvent(fields...)
+}
+
+// NewEvent returns an event of the fields in that order. Of fields with one
+// name the last value counts, at the place of the first; Missing values are
+// left out. If the text would be longer than MaxSize, Err of the event tells.
+func NewEvent(fields ...Field) *Event {
+	fields = distinct(fields)
+	n := 2
+	for i := range fields {
+		n += len(fields[i].Name) + 4 + fields[i].Value.size()
+	}
+	if n > 2*MaxSize {
+		return &oversized
+	}
+	b := builder{e: new(Event), buf: make([]byte, 0, n)}
+	for i := range fields {
+		if f := &fields[i]; f.Value.kind != MissingKind {
+			b.field(f.Name, f.Value)
+		}
+	}
+	return b.event()
+}
+
+// FromValue returns the event that an object is, and false for other kinds.
+func FromValue(v Value) (*Event, bool) {
+	if v.kind != ObjectKind {
+		return nil, false
+	}
+	if len(v.str) > MaxSize {
+		return &oversized, true
+	}
+	e := &Event{text: v.str}
+	for m := range members(v.str) {
+		name := v.str[m.key+1 : m.start-2]
+		if odd := !canonical([]byte(name)); odd {
+			return regular([]byte(v.str)), true
+		}
+		e.add(newWord(hashName(name), kindOf(v.str[m.start]), m.start, m.end-m.start))
+	}
+	for i := range min(e.n, wide) {
+		for j := range i {
+			if e.word(i).hash() == e.word(j).hash() {
+				return regular([]byte(v.str)), true
+			}
+		}
+	}
+	if !e.close() {
+		return regular([]byte(v.str)), true
+	}
+	return e, true
+}
+
+// builder writes text and table of an event whose names are distinct.
+type builder struct {
+	e   *Event
+	buf []byte
+	big bool
+}
+
+func (b *builder) field(name string, v Value) {
+	from := b.open()
+	b.buf = append(appendQuoted(b.buf, name), ':')
+	b.value(hashName(borrowed(b.buf[from+1:len(b.buf)-2])), v)
+}
+
+// member adds a field by the text of its name.
+func (b *builder) member(k Key, v Value) {
+	b.open()
+	b.buf = append(b.buf, k.member...)
+	b.value(k.hash, v)
+}
+
+// open starts a member and returns where.
+func (b *builder) open() int {
+	sep := byte(',')
+	if len(b.buf) == 0 {
+		sep = '{'
+	}
+	b.buf = append(b.buf, sep)
+	return len(b.buf)
+}
+
+func (b *builder) value(hash uint16, v Value) {
+	off := len(b.buf)
+	b.buf = v.AppendJSON(b.buf)
+	b.span(hash, v.kind, off)
+}
+
+// span adds the word of a value that stands from off to the end of the text.
+func (b *builder) span(hash uint16, kind Kind, off int) {
+	if len(b.buf) >= MaxSize {
+		b.big = true
+		return
+	}
+	b.e.add(newWord(hash, kind, off, len(b.buf)-off))
+}
+
+func (b *builder) event() *Event {
+	if b.big {
+		return &oversized
+	}
+	if b.e.n > 0 {
+		b.e.text = appendedString(append(b.buf, '}'))
+		b.e.close()
+	}
+	return b.e
+}
+
+// flatLimit is the length of text up to which With copies; beyond it the new
+// event holds only the difference.
+const flatLimit = 1 << 10
+
+// With returns an event with the fields replaced, in their place, or added, in
+// order. A Missing value removes the field. If the text would be longer than
+// MaxSize, Err of the event tells.
+func (e *Event) With(fields ...Field) *Event {
+	if len(fields) == 0 || e == &oversized {
+		return e
+	}
+	fields = distinct(fields)
+	base, delta := e, (*Event)(nil)
+	if e.more != nil && e.more.parent != nil {
+		base, delta = e.more.parent, e
+	}
+	removes, size := false, 2
+	for i := range fields {
+		removes = removes || fields[i].Value.kind == MissingKind
+		size += len(fields[i].Name) + 4 + fields[i].Value.size()
+	}
+	if size > 2*MaxSize {
+		return &oversized
+	}
+	own := size
+	if delta != nil {
+		own += len(delta.text)
+	}
+	if removes || len(base.text) <= flatLimit || own > len(base.text)/2 {
+		return e.flatWith(fields, size)
+	}
+	d := builder{e: &Event{more: &extra{parent: base}}, buf: make([]byte, 0, own)}
+	total := base.n
+	if delta != nil {
+		total = delta.more.total
+		d.copyWith(delta.all0(), fields, false)
+	}
+	for i := range fields {
+		k := KeyOf(fields[i].Name)
+		if delta != nil {
+			if _, j := delta.find(k); j >= 0 {
+				continue
+			}
+		}
+		if _, j := base.find(k); j < 0 {
+			total++
+		}
+		d.member(k, fields[i].Value)
+	}
+	d.e.more.total = total
+	if len(base.text)+len(d.buf) > MaxSize {
+		return &oversized
+	}
+	return d.event()
+}
+
+// all0 iterates over e's own table only.
+func (e *Event) all0() func(func(Key, Value) bool) {
+	return func(yield func(Key, Value) bool) {
+		for i := range e.n {
+			w := e.word(i)
+			if !yield(Key{e.member(i, w), w.hash()}, Value{kind: w.kind(), str: e.text[w.off():w.end()]}) {
+				return
+			}
+		}
+	}
+}
+
+// flatWith is With by a copy of everything.
+func (e *Event) flatWith(fields []Field, size int) *Event {
+	text := len(e.text)
+	if e.more != nil && e.more.parent != nil {
+		text += len(e.more.parent.text)
+	}
+	b := builder{e: new(Event), buf: make([]byte, 0, text+size)}
+	b.copyWith(e.all(), fields, true)
+	return b.event()
+}
+
+// copyWith writes the members with the fields in place of those of their name
+// and, if rest is set, the other fields behind them.
+func (b *builder) copyWith(all func(func(Key, Value) bool), fields []Field, rest bool) {
+	var few [inline]Key
+	keys := few[:0]
+	for i := range fields {
+		keys = append(keys, KeyOf(fields[i].Name))
+	}
+	var used map[int]bool
+	var byMember map[string]int
+	if len(fields) > inline {
+		byMember = make(map[string]int, len(fields))
+		for i, k := range keys {
+			byMember[k.member] = i
+		}
+	}
+	for k, v := range all {
+		at := -1
+		if byMember != nil {
+			if i, ok := byMember[k.member]; ok {
+				at = i
+			}
+		} else {
+			for i := range keys {
+				if keys[i] == k {
+					at = i
+				}
+			}
+		}
+		if at >= 0 {
+			if used == nil {
+				used = make(map[int]bool)
+			}
+			used[at] = true
+			v = fields[at].Value
+			if v.kind == MissingKind {
+				continue
+			}
+		}
+		b.member(k, v)
+	}
+	for i := range fields {
+		if rest && !used[i] && fields[i].Value.kind != MissingKind {
+			b.member(keys[i], fields[i].Value)
+		}
+	}
+}

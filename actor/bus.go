@@ -1,0 +1,303 @@
+package actor
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/atoll-platform/atoll"
+)
+
+// Bus is what the consumer and producer actors exchange messages over: topics
+// that keep their messages for a while, and groups of subscribers that each
+// read a topic from where the group left it.
+type Bus interface {
+	// Publish appends a message to a topic; key may be empty.
+	Publish(ctx context.Context, topic, key string, value []byte) error
+	// Subscribe joins a group on the topics. Each message goes to one member of
+	// a group. The empty group is one of its own for each call.
+	Subscribe(ctx context.Context, topics []string, group string, props map[string]string) (Subscription, error)
+}
+
+// Subscription is one member of a group. Next and Commit are for one goroutine
+// at a time; Close may be called from any.
+type Subscription interface {
+	// Next waits for the next message. It fails with the context's error, and
+	// with Unavailable after Close.
+	Next(ctx context.Context) (Message, error)
+	// Commit says that the message needs no redelivery.
+	Commit(m Message) error
+	// Close leaves the group; what was not committed goes to other members or
+	// to the next one that joins.
+	Close() error
+}
+
+// Message is one message of a topic. Its Value must not be changed.
+type Message struct {
+	Topic  string
+	Key    string
+	Value  []byte
+	Offset int64
+}
+
+// The bounds of the in-process bus.
+const (
+	busTopics   = 10_000  // topics
+	busGroups   = 1_000   // groups of a topic
+	busMessages = 10_000  // messages kept of a topic
+	busBytes    = 8 << 20 // bytes of messages kept of a topic
+	busTotal    = 1 << 30 // bytes of messages kept of all topics
+	busOverhead = 64      // what a message counts besides key and value
+)
+
+// NewBus returns a Bus inside this process. A topic exists from its first use
+// and keeps its last 10,000 messages or 8 MiB, all topics together 1 GiB: older
+// messages of the topic go first, read or not, so a publisher never waits. A
+// new group starts with the oldest message kept, or with the next one if the
+// property auto.offset.reset is "largest" or "latest". Positions last as long
+// as the Bus. It is safe for concurrent use and has no goroutines.
+func NewBus() Bus { return &bus{topics: make(map[string]*topic)} }
+
+type bus struct {
+	mu     sync.Mutex // covers everything below it
+	topics map[string]*topic
+	bytes  int
+}
+
+type topic struct {
+	first    int64 // offset of messages[0]
+	messages []Message
+	bytes    int
+	groups   map[string]*group
+	waiters  map[chan struct{}]struct{}
+}
+
+// group is the position of a group in a topic.
+type group struct {
+	next  int64
+	again []int64 // to deliver once more, ascending
+}
+
+func (m *Message) weight() int { return len(m.Key) + len(m.Value) + busOverhead }
+
+func (b *bus) topic(name string) (*topic, error) {
+	t, ok := b.topics[name]
+	if !ok {
+		if len(b.topics) >= busTopics {
+			return nil, atoll.Errorf(atoll.Quota, "bus", "the bus has its %d topics already", busTopics)
+		}
+		t = &topic{groups: make(map[string]*group), waiters: make(map[chan struct{}]struct{})}
+		b.topics[name] = t
+	}
+	return t, nil
+}
+
+// Publish fails with TooLarge for a message beyond what a topic keeps, with
+// Quota when the bus is full, and never blocks.
+func (b *bus) Publish(ctx context.Context, name, key string, value []byte) error {
+	const op = "bus.Publish"
+	if err := ctx.Err(); err != nil {
+		return atoll.Wrap(op, err)
+	}
+	m := Message{Topic: name, Key: key, Value: bytes.Clone(value)}
+	if m.weight() > busBytes {
+		return atoll.Errorf(atoll.TooLarge, op, "the message has %d bytes, a topic keeps %d", len(value), busBytes)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	t, err := b.topic(name)
+	if err != nil {
+		return atoll.Wrap(op, err)
+	}
+	for len(t.messages) > 0 && (len(t.messages) >= busMessages || t.bytes+m.weight() > busBytes || b.bytes+m.weight() > busTotal) {
+		b.drop(t)
+	}
+	if b.bytes+m.weight() > busTotal {
+		return atoll.Errorf(atoll.Quota, op, "the bus holds its %d bytes already", busTotal)
+	}
+	m.Offset = t.first + int64(len(t.messages))
+	t.messages = append(t.messages, m)
+	t.bytes += m.weight()
+	b.bytes += m.weight()
+	t.wake()
+	return nil
+}
+
+// drop forgets the oldest message of t.
+func (b *bus) drop(t *topic) {
+	w := t.messages[0].weight()
+	t.messages[0] = Message{}
+	t.messages = t.messages[1:]
+	t.first++
+	t.bytes -= w
+	b.bytes -= w
+}
+
+func (t *topic) wake() {
+	for ch := range t.waiters {
+		select {
+		case ch <- struct{}{}:
+		default: // it has been told already
+		}
+	}
+}
+
+func (b *bus) Subscribe(ctx context.Context, topics []string, name string, props map[string]string) (Subscription, error) {
+	const op = "bus.Subscribe"
+	if err := ctx.Err(); err != nil {
+		return nil, atoll.Wrap(op, err)
+	}
+	if len(topics) == 0 {
+		return nil, atoll.Errorf(atoll.Invalid, op, "a subscription needs a topic")
+	}
+	s := &subscriber{bus: b, wake: make(chan struct{}, 1), closed: make(chan struct{})}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if name == "" {
+		name = fmt.Sprintf("\x00%p", s)
+		s.alone = true
+	}
+	for _, n := range topics {
+		t, err := b.topic(n)
+		if err != nil {
+			s.leave()
+			return nil, atoll.Wrap(op, err)
+		}
+		g, ok := t.groups[name]
+		if !ok {
+			if len(t.groups) >= busGroups {
+				s.leave()
+				return nil, atoll.Errorf(atoll.Quota, op, "topic %q has its %d groups already", n, busGroups)
+			}
+			g = &group{next: t.first}
+			if r := props["auto.offset.reset"]; r == "largest" || r == "latest" {
+				g.next = t.first + int64(len(t.messages))
+			}
+			t.groups[name] = g
+		}
+		t.waiters[s.wake] = struct{}{}
+		s.reads = append(s.reads, reading{name: name, topic: t, group: g})
+	}
+	return s, nil
+}
+
+// subscriber is one member of a group on its topics.
+type subscriber struct {
+	bus    *bus
+	wake   chan struct{}
+	closed chan struct{}
+	alone  bool // the group ends with it
+
+	reads []reading // guarded by bus.mu, as what follows
+	turn  int       // the topic to look at first
+	left  bool
+}
+
+type reading struct {
+	name  string
+	topic *topic
+	group *group
+	held  []int64 // delivered, not committed
+}
+
+func (s *subscriber) Next(ctx context.Context) (Message, error) {
+	const op = "bus.Next"
+	for {
+		if err := ctx.Err(); err != nil {
+			return Message{}, atoll.Wrap(op, err)
+		}
+		m, ok, left := s.take()
+		if left {
+			return Message{}, atoll.Errorf(atoll.Unavailable, op, "the subscription is closed")
+		}
+		if ok {
+			return m, nil
+		}
+		select {
+		case <-s.wake:
+		case <-s.closed:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// take returns the next message there is.
+func (s *subscriber) take() (m Message, ok, left bool) {
+	s.bus.mu.Lock()
+	defer s.bus.mu.Unlock()
+	if s.left {
+		return m, false, true
+	}
+	for i := range s.reads {
+		r := &s.reads[(s.turn+i)%len(s.reads)]
+		if m, ok = r.take(); ok {
+			s.turn = (s.turn + i + 1) % len(s.reads)
+			return m, true, false
+		}
+	}
+	return m, false, false
+}
+
+func (r *reading) take() (Message, bool) {
+	t, g := r.topic, r.group
+	// What the topic no longer keeps cannot be delivered or held.
+	r.held = slices.DeleteFunc(r.held, func(o int64) bool { return o < t.first })
+	for len(g.again) > 0 {
+		o := g.again[0]
+		g.again = g.again[1:]
+		if o >= t.first {
+			r.held = append(r.held, o)
+			return t.messages[o-t.first], true
+		}
+	}
+	g.next = max(g.next, t.first)
+	if i := g.next - t.first; i < int64(len(t.messages)) {
+		r.held = append(r.held, g.next)
+		g.next++
+		return t.messages[i], true
+	}
+	return Message{}, false
+}
+
+func (s *subscriber) Commit(m Message) error {
+	s.bus.mu.Lock()
+	defer s.bus.mu.Unlock()
+	for i := range s.reads {
+		r := &s.reads[i]
+		if len(s.reads) == 1 || r.topic == s.bus.topics[m.Topic] {
+			if j := slices.Index(r.held, m.Offset); j >= 0 {
+				r.held = slices.Delete(r.held, j, j+1)
+			}
+		}
+	}
+	return nil
+}
+
+func (s *subscriber) Close() error {
+	s.bus.mu.Lock()
+	defer s.bus.mu.Unlock()
+	if !s.left {
+		s.leave()
+		close(s.closed)
+	}
+	return nil
+}
+
+func (s *subscriber) leave() {
+	s.left = true
+	for i := range s.reads {
+		r := &s.reads[i]
+		delete(r.topic.waiters, s.wake)
+		if s.alone {
+			delete(r.topic.groups, r.name)
+			continue
+		}
+		if len(r.held) > 0 {
+			r.group.again = append(r.group.again, r.held...)
+			slices.Sort(r.group.again)
+			r.topic.wake()
+		}
+	}
+}

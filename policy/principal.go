@@ -21,6 +21,20 @@ func (c Claim) String() string {
 	return c.Issuer + "->" + c.Type + " " + c.Value
 }
 
+// Issuers of the claims that the platform itself makes. No authenticator of an
+// embedder may use them, but for AuthServerIssuer.
+const (
+	AccountIssuer    = "account"
+	AuthServerIssuer = "auth_server@apcera.me"
+	CoralIssuer      = "coral"
+	MembershipIssuer = "membership"
+	APIKeyIssuer     = "apikey"
+	UserKeyIssuer    = "userkey"
+)
+
+// Privileged callers are known to policy under this name.
+const PrivilegedName = "privileged-local"
+
 // PrincipalKind says what sort of caller a Principal is.
 type PrincipalKind uint8
 

@@ -25,11 +25,6 @@ type Grant struct {
 	OwnerRow  bool // made with the runtime: shown, and a denial if it does not allow; never what makes an owner
 }
 
-// matches reports whether the grant speaks about the call.
-func (g *Grant) matches(method, suffix string) bool {
-	return (g.Method == "*" || g.Method == method) && coversSuffix(g.Path, g.Star, suffix)
-}
-
 var grantRows = store.NewTable(store.Spec[Grant]{
 	Name: "grants", Schema: 1,
 	Key: func(g *Grant) string { return g.ID },
@@ -248,4 +243,3 @@ func lower(s string) string {
 	}
 	return string(b)
 }
-

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 )
 
 // Dialect is one API: a profile and its rows, checked and ready to serve. It
@@ -12,6 +13,9 @@ type Dialect struct {
 	profile Profile
 	ops     []*Operation
 	tree    *tree
+
+	alone  sync.Once // makes server, for a dialect that is a handler by itself
+	server *Server
 }
 
 // New checks the profile against the rows and builds the router. All faults
@@ -20,6 +24,9 @@ func New(p Profile, ops ...Operation) (*Dialect, error) {
 	d := &Dialect{profile: p}
 	if d.profile.MaxBody == 0 {
 		d.profile.MaxBody = 1 << 20
+	}
+	if len(d.profile.Renderers) == 0 {
+		d.profile.Renderers = []Renderer{{Media: "application/json"}}
 	}
 	var faults []error
 	ids := map[string]bool{}
@@ -49,6 +56,11 @@ func New(p Profile, ops ...Operation) (*Dialect, error) {
 		return nil, fmt.Errorf("rest: dialect %q: %w", p.Name, err)
 	}
 	d.tree = t
+	if d.profile.Options == OptionsMetadata {
+		for _, tpl := range t.templates {
+			tpl.meta = newMetadata(&d.profile, tpl.text, tpl.ops)
+		}
+	}
 	return d, nil
 }
 

@@ -42,6 +42,9 @@ type Operation struct {
 
 	in, out reflect.Type
 	outKind outKind
+	binder  *binder
+	picks   bool // the result may choose its status
+	heads   bool // the result may add headers
 	newIn   func() any
 	freeIn  func(in any)
 	call    func(ctx context.Context, in any) (any, error)
@@ -199,7 +202,21 @@ func (o *Operation) complete(hasFn bool) error {
 	if o.MaxBody < 0 {
 		return fmt.Errorf("MaxBody is negative")
 	}
-	return nil
+	o.picks, o.heads = may[StatusCoder](o.out), may[Headerer](o.out)
+	o.binder, err = newBinder(o.in, o)
+	return err
+}
+
+// may reports whether results of type t, or the values they wrap, may
+// implement I.
+func may[I any](t reflect.Type) bool {
+	if t.Kind() == reflect.Interface || t.Implements(reflect.TypeFor[I]()) {
+		return true
+	}
+	if w, ok := reflect.Zero(t).Interface().(wrapped); ok {
+		return may[I](w.innerType())
+	}
+	return false
 }
 
 // checkRoute holds a route to the form of templates.
@@ -207,7 +224,7 @@ func checkRoute(r Route) error {
 	if r.Method == "" || strings.ToUpper(r.Method) != r.Method {
 		return fmt.Errorf("route %s %s: the method is upper-case", r.Method, r.Path)
 	}
-	if r.Method == http.MethodHead || r.Method == http.MethodOptions || r.Method == http.MethodConnect {
+	if r.Method == http.MethodHead || r.Method == http.MethodConnect {
 		return fmt.Errorf("route %s %s: the kernel answers %s itself", r.Method, r.Path, r.Method)
 	}
 	_, err := parseTemplate(r.Path)

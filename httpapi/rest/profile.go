@@ -2,6 +2,7 @@ package rest
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -27,6 +28,8 @@ type Profile struct {
 	Unknown   FieldRule // members no field takes
 	ReadOnly  FieldRule // members that only answers carry
 	Duplicate FieldRule // FieldIgnored: the last one counts
+	Null      NullRule  // null for a member whose row does not list it
+	Time      string    // layout of times in answers; "" is RFC 3339 with nanoseconds
 	Coerce    bool      // numbers, booleans and texts stand for each other; JSON inside texts
 	AnyTop    bool      // any JSON value may be the body; else it is an object, unless the row's field says otherwise
 
@@ -39,6 +42,9 @@ type Profile struct {
 	Headers   http.Header // on every answer
 	Renderers []Renderer  // the first is the default; none is application/json
 	Options   OptionsForm
+	// Granted says whether the caller in ctx may use a row of a path whose
+	// parameters path returns, for OptionsMetadata; nil grants all.
+	Granted func(ctx context.Context, o *Operation, path func(name string) (string, bool)) bool
 
 	Status map[Case]int    // complete over kinds; a code of a kind where it differs
 	Words  map[Case]string // texts for callers: {type} {id} {method} {path} {msg} are filled in; a missing one is the error's own

@@ -36,13 +36,14 @@ const (
 
 // template is one path of a dialect with the rows that answer it.
 type template struct {
-	text     string
-	segments []segment
-	ops      map[string]*Operation // by method, HEAD as GET
-	allow    []string              // sorted, with OPTIONS, HEAD beside GET
-	allowed  string                // joined, for the header
-	hasTail  bool
-	params   []string // names in order of position
+	text        string
+	segments    []segment
+	ops         map[string]*Operation // by method, HEAD as GET
+	allow       []string              // sorted, with OPTIONS, HEAD beside GET
+	allowHeader []string              // joined, as the header holds it
+	hasTail     bool
+	meta        *metadata // where OPTIONS answers with it
+	params      []string  // names in order of position
 }
 
 // tree finds templates.
@@ -116,11 +117,11 @@ func newTree(ops []*Operation) (*tree, error) {
 					continue
 				}
 				tpl = &template{text: r.Path, segments: segs, ops: map[string]*Operation{}}
-				if other := byShape[shape(segs)]; other != nil {
+				if other := byShape[templateShape(segs)]; other != nil {
 					faults = append(faults, fmt.Errorf("templates %s and %s match the same paths", other.text, r.Path))
 					continue
 				}
-				byText[r.Path], byShape[shape(segs)] = tpl, tpl
+				byText[r.Path], byShape[templateShape(segs)] = tpl, tpl
 				t.templates = append(t.templates, tpl)
 			}
 			if other := tpl.ops[r.Method]; other != nil {
@@ -139,8 +140,8 @@ func newTree(ops []*Operation) (*tree, error) {
 	return t, t.register()
 }
 
-// shape is the template with parameter names left out.
-func shape(segs []segment) string {
+// templateShape is the template with parameter names left out.
+func templateShape(segs []segment) string {
 	var b strings.Builder
 	for _, s := range segs {
 		switch s.kind {
@@ -160,12 +161,14 @@ func (t *template) finish() {
 	if get := t.ops[http.MethodGet]; get != nil {
 		t.ops[http.MethodHead] = get
 	}
-	t.allow = append(t.allow, http.MethodOptions)
+	if t.ops[http.MethodOptions] == nil {
+		t.allow = append(t.allow, http.MethodOptions)
+	}
 	for m := range t.ops {
 		t.allow = append(t.allow, m)
 	}
 	slices.Sort(t.allow)
-	t.allowed = strings.Join(t.allow, ", ")
+	t.allowHeader = []string{strings.Join(t.allow, ", ")}
 	for _, s := range t.segments {
 		if s.kind != literal {
 			t.params = append(t.params, s.text)

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"hash"
 	"io"
+	"math"
 
 	"github.com/go-json-experiment/json"
 	"github.com/hashicorp/go-memdb"
@@ -61,6 +62,9 @@ func (l *loader) load() error {
 	}
 	if header.Version != snapshotVersion {
 		return l.invalid("the snapshot has version %d, readable is %d", header.Version, snapshotVersion)
+	}
+	if header.Index > math.MaxInt64 {
+		return l.invalid("the snapshot has the index %d, which leaves no room", header.Index)
 	}
 	l.sum.Write(raw)
 	trees, err := newTrees(l.store.infos)

@@ -286,29 +286,33 @@ func (d *decoder) document(o *object, dst reflect.Value, body []byte, mark int) 
 // begin at mark, in document order.
 func (d *decoder) object(o *object, v reflect.Value, text []byte, mark int) {
 	from := len(d.members)
+	var others map[string]bool
+	if d.p.Duplicate != FieldIgnored && (o.keep >= 0 || d.p.Unknown == FieldIgnored) {
+		others = map[string]bool{}
+	}
 	for w := walkInto(text); ; {
 		name, value, ok := w.next(true)
 		if !ok {
 			break
 		}
-		d.member(o, mark, from, unquote(name), value)
+		d.member(o, mark, unquote(name), value, others)
 	}
 	d.assign(o, v, mark, from)
 }
 
 // member enters one member; of members for the same field the last counts, or
-// each further one is refused.
-func (d *decoder) member(o *object, mark, from int, name, value []byte) {
+// each further one is refused. others, if not nil, collects the names that no
+// field takes, to refuse repeated ones among them too.
+func (d *decoder) member(o *object, mark int, name, value []byte, others map[string]bool) {
 	field, known := o.byName[string(name)]
 	if !known {
-		if d.p.Duplicate != FieldIgnored && d.p.Unknown == FieldIgnored {
-			for i := from; i < len(d.members); i++ {
-				if d.members[i].field < 0 && string(d.members[i].name) == string(name) {
-					d.twice(name)
-				}
+		if others != nil {
+			if others[string(name)] {
+				d.twice(name)
 			}
+			others[string(name)] = true
 		}
-		if o.keep >= 0 || d.p.Unknown != FieldIgnored || d.p.Duplicate != FieldIgnored {
+		if o.keep >= 0 || d.p.Unknown != FieldIgnored {
 			d.members = append(d.members, member{field: -1, name: name, value: value})
 		}
 		return
@@ -354,6 +358,7 @@ func (d *decoder) assign(o *object, v reflect.Value, mark, from int) {
 			d.unknown(m.name)
 		}
 	}
+	clear(d.members[from:])
 	d.members = d.members[:from]
 }
 

@@ -253,7 +253,7 @@ func (b *builder) hooks(c *codec) {
 	case p.Implements(textWriter):
 		c.texts, c.addr = true, !t.Implements(textWriter)
 	}
-	composite := c.elem == nil && c.object == nil && c.shape >= shapeSlice
+	composite := c.elem == nil && c.object == nil && c.shape >= shapeSlice && c.noIn == ""
 	switch {
 	case p.Implements(jsonReader):
 		c.shape, c.noIn = shapeCustom, ""

@@ -72,7 +72,6 @@ func newDecoder(p *Profile, create bool) *decoder {
 func (d *decoder) release() {
 	d.p, d.found, d.grown = nil, Findings{}, 0
 	clear(d.path[:cap(d.path)])
-	clear(d.members[:cap(d.members)])
 	d.path, d.members, d.state = d.path[:0], d.members[:0], d.state[:0]
 	if cap(d.members) > 1024 {
 		d.members = nil
@@ -92,7 +91,7 @@ func (d *decoder) here() string {
 	if len(d.path) == 0 {
 		return ""
 	}
-	if len(d.path) == 1 && !d.path[0].array {
+	if len(d.path) == 1 && !d.path[0].array && !strings.HasPrefix(d.path[0].name, "/") {
 		return d.path[0].name
 	}
 	var b strings.Builder

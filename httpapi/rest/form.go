@@ -54,6 +54,7 @@ func (d *decoder) form(o *object, dst reflect.Value, f form, body []byte) bool {
 		ok = d.urlencoded(o, body)
 	}
 	if !ok {
+		clear(d.members[from:])
 		d.members = d.members[:from]
 		return false
 	}
@@ -117,5 +118,5 @@ func (d *decoder) multipart(o *object, boundary string, body []byte) bool {
 
 // formField enters one field of a form as a member.
 func (d *decoder) formField(o *object, name, value string) {
-	d.member(o, 0, 0, []byte(name), appendQuoted(make([]byte, 0, len(value)+2), value))
+	d.member(o, 0, []byte(name), appendQuoted(make([]byte, 0, len(value)+2), value), nil)
 }

@@ -1,0 +1,123 @@
+package runtime
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/atoll-platform/atoll"
+	"github.com/atoll-platform/atoll/actor"
+)
+
+// maxGroupKey is how long a group key may be: keys outlive their events.
+const maxGroupKey = 1 << 10
+
+// group holds the children of a node, made when their key is first seen, or
+// its copies.
+type group struct {
+	byKey  map[string]*child
+	made   int
+	copies []*child
+	turn   int // of copies
+}
+
+type child struct {
+	node
+	key    string
+	number int // by creation, from 1
+}
+
+// pick returns the child for an event, nil if the event lacks a group field.
+func (n *node) pick(e *actor.Event) (*child, error) {
+	g := n.ext.Load().group
+	if n.flags&flagCopies != 0 {
+		c := g.copies[g.turn]
+		g.turn = (g.turn + 1) % len(g.copies)
+		return c, nil
+	}
+	key, ok := groupKey(n.spec.def.GroupBy, e)
+	if !ok {
+		return nil, nil
+	}
+	if c, ok := g.byKey[key]; ok {
+		return c, nil
+	}
+	if len(key) > maxGroupKey {
+		return nil, atoll.Errorf(atoll.Quota, "", "the group key has %d bytes, the limit is %d", len(key), maxGroupKey)
+	}
+	eng := n.inst.tenant.eng
+	if limit := eng.o.Children(); int(n.inst.children) >= limit {
+		return nil, atoll.Errorf(atoll.Quota, "", "the runtime has its %d group children already", limit)
+	}
+	env := eng.o.Env
+	if x := n.inst.ext.Load(); x != nil && x.env != nil {
+		env = x.env
+	}
+	c, err := g.add(n, strings.Clone(key), env)
+	if err != nil {
+		return nil, err
+	}
+	n.inst.children++
+	n.inst.startTimers(&c.node, c)
+	return c, nil
+}
+
+// add makes a child.
+func (g *group) add(n *node, key string, env *actor.Env) (*child, error) {
+	c := &child{key: key, number: g.made + 1}
+	c.inst, c.spec = n.inst, n.spec
+	if err := c.makeActor(env); err != nil {
+		return nil, err
+	}
+	g.made++
+	g.byKey[key] = c
+	if n.flags&flagCopies != 0 {
+		g.copies = append(g.copies, c)
+	}
+	return c, nil
+}
+
+// remove forgets a child of a group; a copy keeps its turn and does nothing.
+func (g *group) remove(c *child) {
+	if len(g.copies) == 0 {
+		delete(g.byKey, c.key)
+		c.inst.children--
+	}
+}
+
+// inOrder returns the children by creation.
+func (g *group) inOrder() []*child {
+	return slices.SortedFunc(maps.Values(g.byKey), func(a, b *child) int { return a.number - b.number })
+}
+
+// groupKey is the value of the one field as text, or the compact JSON array of
+// the values of several.
+func groupKey(by []string, e *actor.Event) (string, bool) {
+	if len(by) == 1 {
+		return e.Field(by[0]).Text()
+	}
+	b := []byte{'['}
+	for i, name := range by {
+		v := e.Field(name)
+		if v.IsMissing() {
+			return "", false
+		}
+		if i > 0 {
+			b = append(b, ',')
+		}
+		if s, ok := v.Str(); ok {
+			v = actor.String(s)
+		}
+		b = v.AppendJSON(b)
+	}
+	return string(append(b, ']')), true
+}
+
+// numbers returns the children's numbers by key.
+func (g *group) numbers() actor.Value {
+	fields := make([]actor.Field, 0, len(g.byKey))
+	for _, c := range g.inOrder() {
+		fields = append(fields, actor.Field{Name: c.key, Value: actor.Int(int64(c.number))})
+	}
+	return actor.Object(fields...)
+}

@@ -1,0 +1,350 @@
+package runtime
+
+import (
+	"context"
+	goruntime "runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// tenant is a share of the workers.
+type tenant struct {
+	name  string
+	eng   *Engine
+	uses  int          // instances; guarded by Engine.mu
+	bytes atomic.Int64 // of events waiting, in blocks
+
+	// guarded by queue.mu
+	first, last *Instance // the line
+	next        *tenant   // in the ring
+	ringed      bool
+	credit      int // what it may use before others have their turn
+	stuck       int // workers that its actors block
+}
+
+// queue is the run queue: a ring of tenants, each with a line of instances that
+// have work. Tenants take turns by deficit round robin, counted in triggers and
+// in time, so that one with many busy runtimes gets no more than one with few.
+//
+// The workers sleep while there is nothing to do. A watchdog runs only while
+// instances wait and no worker is free: it makes time pass for shares, and adds
+// spare workers for those that an actor blocks.
+type queue struct {
+	eng   *Engine
+	ticks atomic.Uint32 // of the watchdog
+	n     atomic.Int32  // instances waiting; written under mu
+
+	mu       sync.Mutex // the innermost lock
+	head     *tenant    // of the ring
+	tail     *tenant
+	base     int
+	workers  []*worker
+	free     []*worker // asleep
+	awake    int       // workers looking for work
+	stuck    int
+	watching bool
+	closed   bool
+	end      chan struct{} // closed with it
+	left     sync.WaitGroup
+}
+
+const (
+	tick       = 2 * time.Millisecond
+	stuckTicks = 5  // ticks without progress that make a worker stuck
+	quietTicks = 20 // ticks without need that end the watchdog
+	maxDebt    = 8 * quantum
+	stuckShare = 16 // workers that one tenant may block
+	idleLooks  = 3
+)
+
+func (q *queue) init(e *Engine) { q.eng, q.end = e, make(chan struct{}) }
+
+func (q *queue) start(n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.base = n
+	for range n {
+		q.add()
+	}
+}
+
+// add starts a worker; q.mu is held.
+func (q *queue) add() {
+	w := &worker{q: q, wake: make(chan struct{}, 1)}
+	q.workers = append(q.workers, w)
+	q.awake++
+	q.left.Add(1)
+	go w.run()
+}
+
+// quiet says that no instance waits.
+func (q *queue) quiet() bool { return q.n.Load() == 0 }
+
+// push puts an instance at the end of its tenant's line.
+func (q *queue) push(i *Instance) {
+	q.mu.Lock()
+	t := i.tenant
+	if t.last == nil {
+		t.first = i
+	} else {
+		t.last.next = i
+	}
+	t.last = i
+	if !t.ringed && t.stuck < stuckShare {
+		q.ring(t)
+	}
+	q.n.Add(1)
+	var w *worker
+	if q.awake == 0 {
+		w = q.rouse()
+	}
+	q.mu.Unlock()
+	if w != nil {
+		w.wake <- struct{}{}
+	}
+}
+
+// rouse returns a sleeping worker to wake, or sees to it that somebody watches
+// those that are busy; q.mu is held.
+func (q *queue) rouse() *worker {
+	if n := len(q.free); n > 0 {
+		w := q.free[n-1]
+		q.free = q.free[:n-1]
+		w.idle = false
+		q.awake++
+		return w
+	}
+	if !q.watching && !q.closed {
+		q.watching = true
+		q.left.Add(1)
+		go q.watch()
+	}
+	return nil
+}
+
+// ring puts a tenant at the end of the ring; q.mu is held.
+func (q *queue) ring(t *tenant) {
+	t.ringed = true
+	if q.tail == nil {
+		q.head = t
+	} else {
+		q.tail.next = t
+	}
+	q.tail = t
+}
+
+// unring takes the first tenant out of the ring; q.mu is held.
+func (q *queue) unring() {
+	t := q.head
+	q.head = t.next
+	if q.head == nil {
+		q.tail = nil
+	}
+	t.next, t.ringed = nil, false
+}
+
+// next returns the instance whose turn it is, nil if there is none; q.mu is held.
+func (q *queue) next() *Instance {
+	for q.head != nil {
+		t := q.head
+		if t.first == nil || t.stuck >= stuckShare {
+			q.unring()
+			continue
+		}
+		if t.credit <= 0 {
+			t.credit += quantum
+			if t.next != nil {
+				q.unring()
+				q.ring(t)
+			}
+			continue
+		}
+		i := t.first
+		t.first = i.next
+		i.next = nil
+		if t.first == nil {
+			t.last = nil
+			q.unring()
+		}
+		q.n.Add(-1)
+		return i
+	}
+	return nil
+}
+
+// take charges the worker's tenant for what it did and returns the next
+// instance to drive. It sleeps while there is none, and returns nil when the
+// worker shall end.
+func (q *queue) take(w *worker) *Instance {
+	q.mu.Lock()
+	if t := w.tenant; t != nil {
+		// One alone in the ring owes nobody.
+		t.credit = max(t.credit-w.cost, -maxDebt)
+		w.tenant = nil
+		q.awake++
+	}
+	w.epoch++
+	if w.stuck {
+		q.unstick(w)
+	}
+	if len(q.workers)-q.stuck > q.base {
+		// A spare is no longer needed.
+		q.workers = slices.DeleteFunc(q.workers, func(o *worker) bool { return o == w })
+		q.awake--
+		q.mu.Unlock()
+		return nil
+	}
+	for looks := 0; ; {
+		if i := q.next(); i != nil {
+			w.tenant = i.tenant
+			w.epoch++
+			q.awake--
+			var other *worker
+			if q.awake == 0 && q.n.Load() > 0 {
+				other = q.rouse()
+			}
+			q.mu.Unlock()
+			if other != nil {
+				other.wake <- struct{}{}
+			}
+			return i
+		}
+		if q.closed {
+			q.awake--
+			q.mu.Unlock()
+			return nil
+		}
+		if looks < idleLooks {
+			looks++
+			q.mu.Unlock()
+			goruntime.Gosched()
+			q.mu.Lock()
+			continue
+		}
+		q.awake--
+		w.idle = true
+		q.free = append(q.free, w)
+		q.mu.Unlock()
+		<-w.wake
+		q.mu.Lock()
+		looks = 0
+	}
+}
+
+// unstick marks a worker as free again of what blocked it; q.mu is held.
+func (q *queue) unstick(w *worker) {
+	w.stuck = false
+	q.stuck--
+	t := w.blocked
+	w.blocked = nil
+	t.stuck--
+	if !t.ringed && t.first != nil && t.stuck < stuckShare {
+		q.ring(t)
+	}
+}
+
+// progress tells that a long activation is not stuck.
+func (q *queue) progress(w *worker) {
+	q.mu.Lock()
+	w.epoch++
+	if w.stuck {
+		q.unstick(w)
+	}
+	q.mu.Unlock()
+}
+
+// leave takes a worker off the list at its end.
+func (q *queue) leave(w *worker) {
+	q.mu.Lock()
+	q.workers = slices.DeleteFunc(q.workers, func(o *worker) bool { return o == w })
+	q.mu.Unlock()
+	q.left.Done()
+}
+
+// replace starts another worker for one whose goroutine was ended by an actor.
+func (q *queue) replace(w *worker) {
+	q.mu.Lock()
+	if w.stuck {
+		q.unstick(w)
+	}
+	q.add()
+	q.mu.Unlock()
+	q.leave(w)
+}
+
+// watch is the watchdog.
+func (q *queue) watch() {
+	defer q.left.Done()
+	t := time.NewTicker(tick)
+	defer t.Stop()
+	for quiet := 0; quiet < quietTicks; {
+		select {
+		case <-t.C:
+		case <-q.end:
+			return
+		}
+		now := q.ticks.Add(1)
+		q.mu.Lock()
+		for _, w := range q.workers {
+			if w.tenant == nil || w.stuck {
+				continue
+			}
+			if w.seen != w.epoch {
+				w.seen, w.since = w.epoch, now
+			} else if now-w.since >= stuckTicks {
+				w.stuck, w.blocked = true, w.tenant
+				w.tenant.stuck++
+				q.stuck++
+			}
+		}
+		if q.n.Load() == 0 || q.closed {
+			quiet++
+		} else {
+			quiet = 0
+			for len(q.workers)-q.stuck < q.base && len(q.workers) < q.base+q.eng.o.Spares {
+				q.add()
+			}
+		}
+		q.mu.Unlock()
+	}
+	q.mu.Lock()
+	q.watching = false
+	if q.n.Load() > 0 && q.awake == 0 && !q.closed {
+		q.watching = true
+		q.left.Add(1)
+		go q.watch()
+	}
+	q.mu.Unlock()
+}
+
+// stop ends the workers when the queue is empty and returns how many are still
+// inside an actor when ctx ends.
+func (q *queue) stop(ctx context.Context) int {
+	q.mu.Lock()
+	if !q.closed {
+		q.closed = true
+		close(q.end)
+	}
+	for _, w := range q.free {
+		w.idle = false
+		q.awake++
+		w.wake <- struct{}{}
+	}
+	q.free = nil
+	q.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		q.left.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return 0
+	case <-ctx.Done():
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.workers)
+}

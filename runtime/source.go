@@ -1,0 +1,207 @@
+package runtime
+
+import (
+	"context"
+	"sync"
+
+	"github.com/atoll-platform/atoll"
+	"github.com/atoll-platform/atoll/actor"
+)
+
+// source runs an actor that produces events by itself. It is the Outlet of its
+// actor and the wrapper of the slots with its events.
+type source struct {
+	wrap node // what slots name
+	n    *node
+	act  actor.Source
+
+	mu     sync.Mutex
+	cancel context.CancelFunc // of the run; nil when none is wanted
+	ended  chan struct{}      // closed when the run is over; nil when none runs
+	let    bool               // the instance is gone: close the actor after the run
+}
+
+// Trigger makes a source something that a node can hold; it is not called.
+func (s *source) Trigger(actor.Context, *actor.Event) (*actor.Event, error) { return nil, nil }
+
+// StartSources lets the sources run; those that do already go on. It fails with
+// Unavailable on a closed instance and with FailedState if a source that was
+// stopped has not returned yet; the others are started all the same.
+func (i *Instance) StartSources() error {
+	const op = "runtime.StartSources"
+	var late error
+	for at := range i.nodes {
+		n := &i.nodes[at]
+		act, ok := n.act.(actor.Source)
+		if !ok {
+			continue
+		}
+		i.mu.Lock()
+		x := i.more()
+		if i.state == stateClosed || x.closing {
+			i.mu.Unlock()
+			return atoll.Errorf(atoll.Unavailable, op, "the runtime is closed")
+		}
+		var s *source
+		for _, o := range x.sources {
+			if o.n == n {
+				s = o
+			}
+		}
+		if s == nil {
+			s = &source{n: n, act: act}
+			s.wrap.flags, s.wrap.act = flagSlot, s
+			x.sources = append(x.sources, s)
+		}
+		started, running := s.start(i)
+		if started {
+			x.jobs++
+		}
+		i.mu.Unlock()
+		if running {
+			late = &atoll.Error{Kind: atoll.FailedState, Op: op, Msg: "the source has not stopped yet", Subject: n.subject()}
+		}
+	}
+	return late
+}
+
+// start starts a run. running says that an earlier one is being stopped.
+func (s *source) start(i *Instance) (started, running bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended != nil {
+		return false, s.cancel == nil
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	s.cancel, s.ended = cancel, make(chan struct{})
+	go s.run(ctx, i)
+	return true, false
+}
+
+func (s *source) run(ctx context.Context, i *Instance) {
+	defer s.over(i)
+	if err := s.guarded(ctx, i); err != nil && ctx.Err() == nil {
+		i.tenant.eng.o.Log.Warn("source failed", "instance", i.id, "actor", s.n.spec.name, "error", err)
+		i.control(op{fn: func(*frame) { s.n.fail() }})
+	}
+}
+
+func (s *source) guarded(ctx context.Context, i *Instance) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = i.panicError(s.n.spec, r)
+		}
+	}()
+	return s.act.Run(ctx, s)
+}
+
+// over notes the end of a run, however it came.
+func (s *source) over(i *Instance) {
+	s.mu.Lock()
+	if s.cancel != nil {
+		s.cancel()
+		s.cancel = nil
+	}
+	close(s.ended)
+	s.ended = nil
+	let := s.let
+	s.mu.Unlock()
+	if let {
+		s.n.closeActor()
+	}
+	i.mu.Lock()
+	i.more().jobs--
+	i.mu.Unlock()
+	i.control(op{fn: func(*frame) {}})
+}
+
+func (s *source) cancelRun() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cancel != nil {
+		s.cancel()
+		s.cancel = nil
+	}
+}
+
+// letGo leaves the actor to its run, if one is going on; false then.
+func (s *source) letGo() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.let = s.ended != nil
+	return !s.let
+}
+
+// StopSources ends the sources and waits for them until ctx ends, then it fails
+// with Timeout or Canceled and they end when they do. Events that they have
+// emitted are handled.
+func (i *Instance) StopSources(ctx context.Context) error {
+	i.mu.Lock()
+	x := i.ext.Load()
+	if x == nil {
+		i.mu.Unlock()
+		return nil
+	}
+	sources := append([]*source(nil), x.sources...)
+	i.mu.Unlock()
+	for _, s := range sources {
+		s.cancelRun()
+	}
+	for _, s := range sources {
+		s.mu.Lock()
+		ended := s.ended
+		s.mu.Unlock()
+		if ended == nil {
+			continue
+		}
+		select {
+		case <-ended:
+		case <-ctx.Done():
+			return atoll.Wrap("runtime.StopSources", ctx.Err())
+		}
+	}
+	return nil
+}
+
+// Emit implements actor.Outlet.
+func (s *source) Emit(ctx context.Context, e *actor.Event) error {
+	if e == nil {
+		return nil
+	}
+	return s.n.inst.emit(ctx, []*actor.Event{e}, &s.wrap)
+}
+
+// EmitBatch implements actor.Outlet.
+func (s *source) EmitBatch(ctx context.Context, es []*actor.Event) error {
+	return s.n.inst.emit(ctx, es, &s.wrap)
+}
+
+// emit is post for a source: it is not refused while the runtime stops.
+func (i *Instance) emit(ctx context.Context, es []*actor.Event, n *node) error {
+	const op = "runtime.Emit"
+	done := 0
+	for {
+		if err := ctx.Err(); err != nil {
+			return atoll.Wrap(op, err)
+		}
+		i.mu.Lock()
+		if x := i.ext.Load(); i.state == stateClosed || x != nil && x.closing {
+			i.mu.Unlock()
+			return atoll.Errorf(atoll.Unavailable, op, "the runtime is closed")
+		}
+		for done < len(es) && (es[done] == nil || i.put(es[done], n) == 0) {
+			done++
+		}
+		if i.stalled {
+			i.mu.Unlock()
+		} else {
+			i.wake()
+		}
+		if done == len(es) {
+			return nil
+		}
+		if err := i.awaitRoom(ctx); err != nil {
+			return atoll.Wrap(op, err)
+		}
+	}
+}

@@ -1,0 +1,199 @@
+package runtime
+
+import (
+	goruntime "runtime"
+	"runtime/debug"
+
+	"github.com/atoll-platform/atoll/actor"
+)
+
+// worker drives the instances that the queue hands out, on one goroutine.
+type worker struct {
+	q     *queue
+	frame frame
+	inst  *Instance // being driven
+	cost  int       // of it, for the account of its tenant
+	wake  chan struct{}
+
+	// guarded by queue.mu
+	epoch   uint64 // activations
+	seen    uint64 // epoch that the watchdog saw last
+	since   uint32 // tick at which it saw it first
+	stuck   bool
+	idle    bool
+	tenant  *tenant // of inst
+	blocked *tenant // that is charged with a stuck worker
+}
+
+const (
+	quantum  = 512 // events of an activation
+	lingers  = 4   // looks at an empty mailbox before it is left
+	tickCost = 2 * quantum
+)
+
+func (w *worker) run() {
+	done := false
+	defer func() {
+		if !done {
+			w.lost()
+		}
+	}()
+	for i := w.q.take(w); i != nil; i = w.q.take(w) {
+		w.inst, w.cost = i, 1
+		w.frame.work = 0
+		w.drive(i)
+		w.cost += w.frame.work
+		w.inst = nil
+	}
+	done = true
+	w.q.leave(w)
+}
+
+// lost deals with an actor that ended the worker's goroutine: that was one
+// failure of its event, and another worker takes over.
+func (w *worker) lost() {
+	if i := w.inst; i != nil {
+		if n := w.frame.n; n != nil {
+			n.fail()
+			n.busy = false
+		}
+		w.inst = nil
+		i.release()
+	}
+	w.q.replace(w)
+}
+
+// drive works for an instance until it has nothing to do or has had its share.
+func (w *worker) drive(i *Instance) {
+	f := &w.frame
+	f.n, f.tasks = nil, f.tasks[:0]
+	i.mu.Lock()
+	i.state = stateRunning
+	start := w.q.ticks.Load()
+	spent, looks := 0, 0
+	for {
+		b := i.box
+		switch {
+		case b == nil:
+		case len(b.ops) > 0:
+			i.poked.Store(false)
+			b.ops, b.late = b.late[:0], b.ops
+			i.mu.Unlock()
+			for k := range b.late {
+				o := b.late[k]
+				b.late[k] = op{}
+				o.run(f, i)
+			}
+			b.late = b.late[:0]
+			spent++
+			i.mu.Lock()
+			if i.state == stateClosed {
+				i.dropBox()
+				i.mu.Unlock()
+				return
+			}
+			continue
+		case i.hardened():
+			i.dropMail()
+		case i.stalled:
+		case (spent >= quantum || w.q.ticks.Load()-start >= 2) && !w.q.quiet():
+			// Its share is used up and others wait.
+			i.state = stateQueued
+			i.mu.Unlock()
+			w.cost += int(w.q.ticks.Load()-start) * tickCost
+			w.q.push(i)
+			return
+		case b.pos < len(b.out) || len(b.in) > 0:
+			if b.pos == len(b.out) {
+				b.in, b.out, b.pos = b.out[:0], b.in, 0
+			}
+			spent += w.chunk(i, b)
+			looks = 0
+			continue
+		case looks < lingers && w.q.quiet():
+			looks++
+			i.mu.Unlock()
+			goruntime.Gosched()
+			i.mu.Lock()
+			continue
+		}
+		if i.finished() {
+			continue
+		}
+		i.state = stateIdle
+		if b != nil && b.empty() {
+			i.dropBox()
+		}
+		i.mu.Unlock()
+		w.cost += int(w.q.ticks.Load()-start) * tickCost
+		return
+	}
+}
+
+// chunk works off some events; i.mu is held before and after. Small mailboxes
+// are accounted for event by event.
+func (w *worker) chunk(i *Instance, b *box) int {
+	size := min(max(i.tenant.eng.o.Mailbox()/16, 1), maxChunk, len(b.out)-b.pos)
+	if size == 1 {
+		// Begun is taken: a full mailbox behind an actor that blocks is exact.
+		i.taken(1, b.out[b.pos].e.Size()+16)
+	}
+	i.mu.Unlock()
+	f := &w.frame
+	n, bytes := 0, 0
+	start := w.q.ticks.Load()
+	for n < size {
+		s := b.out[b.pos]
+		b.out[b.pos] = slot{}
+		b.pos++
+		n++
+		bytes += s.e.Size() + 16
+		i.handle(f, s)
+		if i.poked.Load() || i.stalled {
+			break
+		}
+		if t := w.q.ticks.Load(); t != start {
+			w.q.progress(w)
+			break
+		}
+	}
+	i.mu.Lock()
+	if size > 1 {
+		i.taken(n, bytes)
+	}
+	return n
+}
+
+// handle does what a slot asks for; the token is held.
+func (i *Instance) handle(f *frame, s slot) {
+	if s.n.flags&flagSlot == 0 {
+		f.deliver(s.n, s.e)
+		return
+	}
+	switch a := s.n.act.(type) {
+	case *ask:
+		a.serve(f, s.e)
+	case *source:
+		f.passOn(a.n, s.e)
+	}
+}
+
+// passOn sends on what a source emitted.
+func (f *frame) passOn(n *node, e *actor.Event) {
+	f.pass(n, e)
+}
+
+// run does the op. What it calls has barriers of its own; this one is for what
+// they cannot see, such as a hook that panics.
+func (o op) run(f *frame, i *Instance) {
+	defer func() {
+		if r := recover(); r != nil {
+			i.tenant.eng.panicked(i, "", r, debug.Stack())
+		}
+	}()
+	if o.fn != nil {
+		o.fn(f)
+		return
+	}
+	o.t.run(f, o.n)
+}

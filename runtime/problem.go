@@ -109,8 +109,12 @@ func (p *Problem) Details() string {
 const problemsDetail = "problems"
 
 // ProblemsError returns the Invalid error that reports the problems: one
-// finding for each, and the details as text under "details".
+// finding for each, and the details as text under "details". Of no problems it
+// returns nil.
 func ProblemsError(op string, ps []Problem) error {
+	if len(ps) == 0 {
+		return nil
+	}
 	e := &atoll.Error{Kind: atoll.Invalid, Op: op, Msg: "the runtime definition is not valid"}
 	var details []string
 	for i := range ps {

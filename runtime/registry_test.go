@@ -10,9 +10,6 @@ import (
 // pass emits every event unchanged.
 var pass = actor.Func(func(_ actor.Context, e *actor.Event) (*actor.Event, error) { return e, nil })
 
-// silent is a source that produces nothing.
-type silent struct{ actor.Func }
-
 // fields is a Compile that wants the named members of params, as strings.
 func fields(names ...string) func(actor.Params) (actor.Maker, []atoll.Finding) {
 	return func(p actor.Params) (actor.Maker, []atoll.Finding) {

@@ -2,7 +2,6 @@ package runtime
 
 import (
 	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
@@ -78,7 +77,7 @@ func Check(def *Definition, reg *actor.Registry, env *actor.Env, opts CheckOptio
 func noEnv() *actor.Env {
 	return &actor.Env{
 		HTTPTimeout: func() time.Duration { return 10 * time.Second },
-		Log:         slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Log:         slog.New(slog.DiscardHandler),
 		Now:         time.Now,
 		Rand:        func() *rand.Rand { return rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())) },
 	}

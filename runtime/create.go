@@ -1,0 +1,150 @@
+package runtime
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/atoll-platform/atoll"
+	"github.com/atoll-platform/atoll/actor"
+	"github.com/atoll-platform/atoll/internal/store"
+	"github.com/atoll-platform/atoll/policy"
+)
+
+// Creation is what Create has made.
+type Creation struct {
+	Runtime
+	Warnings []string // what was accepted and will not have the effect it asks for
+}
+
+// Create makes a runtime of a definition. It belongs to the caller, or to whom
+// the definition names: an administrator may create for others, the embedding
+// program creates for DefaultOwner. If the owner has a runtime of that name the
+// number at its end is raised until it is free. The actors live when Create
+// returns; the sources wait for Start. If it fails nothing is stored or runs.
+//
+// Kinds: Invalid, with every problem of the definition (see ProblemsOf);
+// Reference: no such user to own it; Denied, with code NotOwner if the owner is
+// somebody else; Quota; Conflict: no name is free; Failed: an actor could not be
+// made; TooLarge, Overloaded, Unavailable.
+func (s *Service) Create(ctx context.Context, def *Definition) (*Creation, error) {
+	const op = "runtime.Create"
+	if err := s.ready(op); err != nil {
+		return nil, err
+	}
+	if def == nil {
+		return nil, atoll.Errorf(atoll.Invalid, op, "a runtime needs a definition")
+	}
+	c, v := callerOf(ctx), s.st.View()
+	checked, ps := Check(def, s.reg, s.env, s.checkOptions(v, s.settings.LDAP() && !c.admin))
+	if ps != nil {
+		return nil, ProblemsError(op, ps)
+	}
+	owner, shown, err := s.owner(v, c, checked.Def.Owner)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.guard.Check(ctx, policy.Do(policy.Create, Address(owner.Name, ""))); err != nil {
+		return nil, atoll.Wrap(op, err)
+	}
+	id := uuid.NewString()
+	l := s.hold(id) // nobody else knows the id before the commit; who hears of it then waits
+	defer l.mu.Unlock()
+	rec, warnings, err := s.instantiate(ctx, l, checked, c, owner, shown)
+	if err != nil {
+		_ = s.close(ctx, l) // what remains of it cannot be told to anybody
+		s.drop(l)
+		return nil, atoll.Wrap(op, err)
+	}
+	return &Creation{Runtime: s.runtime(s.st.View(), rec), Warnings: append(checked.Warnings, warnings...)}, nil
+}
+
+// instantiate spawns the instance, then stores the row.
+func (s *Service) instantiate(ctx context.Context, l *live, checked *Checked, c caller, owner User, shown string) (*Record, []string, error) {
+	if err := s.spawn(l, checked, owner.ID, ""); err != nil {
+		return nil, nil, err
+	}
+	rec := &Record{OwnerID: owner.ID, OwnerName: owner.Name, Status: Created, Actors: len(checked.Actors)}
+	rec.ID = l.id
+	if isUUID(checked.Def.ProjectID) {
+		rec.ProjectID = strings.ToLower(checked.Def.ProjectID)
+	}
+	var warnings []string
+	_, err := s.st.Update(ctx, func(tx *store.Tx) error {
+		if _, ok := s.user(tx, owner.ID); !ok {
+			return &atoll.Error{Kind: atoll.Reference, Op: "runtime.Create", Msg: "no user " + owner.Name + " to own the runtime", Subject: atoll.Subject{Type: "user", ID: owner.Name}}
+		}
+		if most := s.settings.MaxRuntimes(); !c.admin && runtimeByName.Count(tx, store.KeyOf(owner.ID)) >= most {
+			return atoll.Errorf(atoll.Quota, "runtime.Create", "a user has at most %d runtimes", most)
+		}
+		rec.Name = FreeName(checked.Def.Name, func(name string) bool { return taken(tx, owner.ID, name) })
+		if rec.Name == "" {
+			return &atoll.Error{Kind: atoll.Conflict, Code: atoll.Exists, Op: "runtime.Create", Msg: "a runtime of that name exists, and a longer name is too long",
+				Subject: atoll.Subject{Type: "runtime", ID: checked.Def.Name}}
+		}
+		def := *checked.Def
+		def.Name, def.Owner = rec.Name, shown
+		rec.Definition = string(def.Value().AppendJSON(nil))
+		if len(rec.Definition) > actor.MaxSize {
+			return atoll.Errorf(atoll.TooLarge, "runtime.Create", "a definition has at most %d bytes", actor.MaxSize)
+		}
+		rec.Since = tx.Now()
+		rec.Machine, warnings = s.placer.Place(tx, s.placement(&def))
+		if err := runtimes.Insert(tx, rec); err != nil {
+			return err
+		}
+		if s.grants != nil {
+			if _, err := s.grants.AddOwner(tx, rec.ID, owner.ID, rec.Name); err != nil {
+				return err
+			}
+		}
+		tx.Note("runtime.create", Address(owner.Name, rec.Name).String(), nil)
+		return nil
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	l.now.Store(&spawned{l.now.Load().Instance, checked, rec.Definition})
+	return rec, warnings, nil
+}
+
+// taken reports whether an owner cannot use a name for a new runtime.
+func taken(r store.Reader, ownerID, name string) bool {
+	if _, ok := runtimeByName.Get(r, store.KeyOf(ownerID, name)); ok {
+		return true
+	}
+	_, ok := reservedNames.Get(r, (&ReservedName{OwnerID: ownerID, Name: name}).key())
+	return ok
+}
+
+// checkOptions returns how definitions are checked now; with r nil nothing is
+// asked about machines.
+func (s *Service) checkOptions(r store.Reader, ldap bool) CheckOptions {
+	o := CheckOptions{LDAP: ldap, MaxActors: s.maxActors, MaxLinks: s.maxLinks}
+	if v, ok := r.(*store.View); ok && v != nil {
+		o.Member = func(m Machine) bool { return s.placer.Member(v, m) }
+	}
+	return o
+}
+
+// Check tests a definition as Create would, and makes nothing. It asks for no
+// permission and returns the warnings, or an Invalid error with every problem.
+func (s *Service) Check(ctx context.Context, def *Definition) ([]string, error) {
+	const op = "runtime.Check"
+	if err := s.ready(op); err != nil {
+		return nil, err
+	}
+	if def == nil {
+		return nil, atoll.Errorf(atoll.Invalid, op, "there is no definition to check")
+	}
+	checked, ps := Check(def, s.reg, s.env, s.checkOptions(s.st.View(), s.settings.LDAP() && !callerOf(ctx).admin))
+	if ps != nil {
+		return nil, ProblemsError(op, ps)
+	}
+	return checked.Warnings, nil
+}
+
+// definition returns the stored text, which callers may keep.
+func (r *Record) definition() json.RawMessage { return json.RawMessage(r.Definition) }

@@ -1,0 +1,44 @@
+// Package runtime runs event pipelines. A runtime is a graph of actors, described
+// by a Definition; links carry what one actor emits to others.
+//
+// # From a definition to events
+//
+// Check tests a Definition against every rule at once and resolves it; Engine
+// spawns a Checked definition as an Instance, which handles events. Both can be
+// used alone, without a store. A Service adds what a platform needs: runtimes
+// are rows with an owner, a name and a status, found by references, guarded by
+// permissions, and each has one Instance.
+//
+//	svc, err := runtime.NewService(st, guard, engine, registry, env, users)
+//	err = svc.Launch(ctx)
+//	made, err := svc.Create(ctx, &runtime.Definition{
+//		Name:   "delays",
+//		Actors: []runtime.ActorDef{{Name: "in", Type: "httpbroadcast"}, {Name: "out", Type: "stats", Params: runtime.Params(map[string]any{"field": "delay"})}},
+//		Links:  runtime.Links("in -> out"),
+//	})
+//	err = svc.Post(ctx, made.ID, "in", event)
+//
+// # Rows and instances
+//
+// The row is the truth and the instance follows it: a change is committed first
+// and carried out after, by the method that made it and by a loop that follows
+// the store, whoever changed the row. Reconcile is that loop in one step over
+// everything. The one exception is Create, which spawns first, so that a
+// definition that cannot live is never stored; nobody knows the id before the
+// commit, and a commit that fails closes the instance again.
+//
+// Per runtime one lock is held while its instance is brought in step, so starts
+// and stops of the same runtime cannot overtake each other.
+//
+// # The event path
+//
+// Handing an event over reads no rows and asks no guard as long as nothing has
+// changed: the answer to "may this caller post to that actor, and where is it"
+// is remembered by principal, reference and actor, and is good until one of the
+// tables that it rests on changes, or an instance does.
+//
+// # Concurrency
+//
+// Service, Engine and Instance are safe for concurrent use; definitions,
+// checked definitions and events are not changed once they are handed over.
+package runtime

@@ -1,0 +1,249 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"hash/maphash"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/atoll-platform/atoll"
+	"github.com/atoll-platform/atoll/actor"
+	"github.com/atoll-platform/atoll/internal/store"
+	"github.com/atoll-platform/atoll/policy"
+)
+
+// Settings are what an operator may change while the platform runs. Functions
+// that are nil give the default.
+type Settings struct {
+	ReuseDeletedNames func() bool   // whether the name of a deleted runtime is free again; default true
+	StartRestored     func() bool   // whether runtimes that ran when they were stored start again; default false
+	LDAP              func() bool   // whether users come from a directory; default false
+	DistributorMode   func() string // how runtimes are placed; default local
+	MaxRuntimes       func() int    // that one user may have, administrators aside; default 10000
+}
+
+func (s *Settings) fill() {
+	if s.ReuseDeletedNames == nil {
+		s.ReuseDeletedNames = func() bool { return true }
+	}
+	if s.StartRestored == nil {
+		s.StartRestored = func() bool { return false }
+	}
+	if s.LDAP == nil {
+		s.LDAP = func() bool { return false }
+	}
+	if s.DistributorMode == nil {
+		s.DistributorMode = func() string { return Local }
+	}
+	if s.MaxRuntimes == nil {
+		s.MaxRuntimes = func() int { return 10_000 }
+	}
+}
+
+// Option changes a Service that NewService makes.
+type Option func(*Service)
+
+// WithSettings sets what an operator may change. Default: the defaults.
+func WithSettings(settings Settings) Option { return func(s *Service) { s.settings = settings } }
+
+// WithGrants sets where permissions are kept. Default: none are, and the
+// methods on permissions are Unavailable.
+func WithGrants(g *policy.Grants) Option { return func(s *Service) { s.grants = g } }
+
+// WithPlacer sets what chooses machines. Default: OnlyHere("127.0.0.1:2551").
+func WithPlacer(p Placer) Option { return func(s *Service) { s.placer = p } }
+
+// WithDecisive names the tables that decide who may do what and what users are
+// called, besides the tables of this package and of policy: answers to calls on
+// the event path are remembered until one of them changes. Default: until
+// anything in the store changes.
+func WithDecisive(tables ...store.AnyTable) Option {
+	return func(s *Service) {
+		s.decisive = append(append([]store.AnyTable{runtimes}, policy.Tables()...), tables...)
+	}
+}
+
+// WithLogger sets where failures in the background are reported. Default: nowhere.
+func WithLogger(l *slog.Logger) Option { return func(s *Service) { s.log = l } }
+
+// WithLimits sets the limits of definitions. Default: those of CheckOptions.
+func WithLimits(actors, links int) Option {
+	return func(s *Service) { s.maxActors, s.maxLinks = actors, links }
+}
+
+// Service keeps runtimes: their rows in a store, and one instance of each in an
+// Engine. A row is written first; the instance follows it. Safe for concurrent
+// use.
+//
+// Every method asks the guard for the very call that the interfaces make, so
+// that a program and a remote caller get the same answers. All of them return
+// Unavailable unless the Service is between Launch and Shutdown.
+type Service struct {
+	st       *store.Store
+	guard    *policy.Guard
+	engine   *Engine
+	reg      *actor.Registry
+	env      *actor.Env
+	users    Users
+	settings Settings
+	grants   *policy.Grants
+	placer   Placer
+	log      *slog.Logger
+	decisive []store.AnyTable
+
+	maxActors, maxLinks int
+
+	mu    sync.RWMutex // guards lives; taken behind live.mu, never before it
+	lives map[string]*live
+	ways  ways
+
+	life  sync.Mutex // guards stop and ended
+	state atomic.Int32
+	stop  context.CancelFunc
+	ended chan struct{}
+}
+
+// The states of a Service.
+const (
+	unlaunched int32 = iota
+	launched
+	shutDown
+)
+
+// NewService returns a Service over st, which must be open with the tables of
+// this package and of policy. Actors are of the types in reg and get env. Kind:
+// Invalid if something that is required is missing.
+func NewService(st *store.Store, guard *policy.Guard, engine *Engine, reg *actor.Registry, env *actor.Env, users Users, opts ...Option) (*Service, error) {
+	if st == nil || engine == nil || reg == nil || users == nil {
+		return nil, atoll.Errorf(atoll.Invalid, "runtime.NewService", "a service of runtimes needs a store, an engine, a registry and users")
+	}
+	if env == nil {
+		env = noEnv()
+	}
+	s := &Service{st: st, guard: guard, engine: engine, reg: reg, env: env, users: users,
+		placer: OnlyHere("127.0.0.1:2551"), log: slog.New(slog.DiscardHandler), lives: make(map[string]*live)}
+	s.ways.seed = maphash.MakeSeed()
+	for _, o := range opts {
+		o(s)
+	}
+	s.settings.fill()
+	return s, nil
+}
+
+// ready returns Unavailable unless the Service is launched.
+func (s *Service) ready(op string) error {
+	switch s.state.Load() {
+	case launched:
+		return nil
+	case unlaunched:
+		return atoll.Errorf(atoll.Unavailable, op, "the runtimes are not started")
+	}
+	return atoll.Errorf(atoll.Unavailable, op, "the runtimes are shut down")
+}
+
+// Launch brings the runtimes in the store to life, as Reconcile does, and keeps
+// them in step with their rows until Shutdown. The engine must be started. It
+// is idempotent; after Shutdown it is Unavailable. A runtime that cannot be
+// brought to life is no error of Launch: its status becomes Invalid.
+func (s *Service) Launch(ctx context.Context) error {
+	const op = "runtime.Launch"
+	s.life.Lock()
+	defer s.life.Unlock()
+	switch s.state.Load() {
+	case launched:
+		return nil
+	case shutDown:
+		return s.ready(op)
+	}
+	ctx = policy.WithPrincipal(ctx, component)
+	since := s.st.LastIndex()
+	if err := s.reconcile(ctx); err != nil {
+		return atoll.Wrap(op, err)
+	}
+	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	s.stop, s.ended = cancel, make(chan struct{})
+	s.state.Store(launched)
+	go s.follow(background, s.st.Watch(background, since, touchesRuntimes), s.ended)
+	return nil
+}
+
+// component is who changes rows in the background.
+var component = &policy.Principal{Kind: policy.Component, Name: "system", Admin: true}
+
+// Shutdown closes every instance and leaves the rows as they are. It waits for
+// the instances until ctx ends. It is idempotent.
+func (s *Service) Shutdown(ctx context.Context) error {
+	s.life.Lock()
+	defer s.life.Unlock()
+	was := s.state.Swap(shutDown)
+	s.ways.forget()
+	if was != launched {
+		return nil
+	}
+	s.stop()
+	<-s.ended
+	var errs []error
+	for _, l := range s.all() {
+		l.mu.Lock()
+		errs = append(errs, s.close(ctx, l))
+		s.drop(l)
+		l.mu.Unlock()
+	}
+	return atoll.Wrap("runtime.Shutdown", errors.Join(errs...))
+}
+
+func touchesRuntimes(c *store.Commit) bool {
+	for i := range c.Changes {
+		if c.Changes[i].Table == runtimes.Name() {
+			return true
+		}
+	}
+	return false
+}
+
+// follow brings instances in step with every commit that touches runtimes.
+func (s *Service) follow(ctx context.Context, stream *store.Stream, ended chan<- struct{}) {
+	defer close(ended)
+	again := map[string]bool{} // ids that could not be brought in step
+	for {
+		c, err := s.next(ctx, stream, len(again) > 0)
+		_, lost := errors.AsType[*store.LostError](err)
+		switch {
+		case ctx.Err() != nil || atoll.KindOf(err) == atoll.Unavailable && !lost:
+			return
+		case lost:
+			if err := s.reconcile(ctx); err != nil {
+				s.log.Error("runtimes are not in step with their rows", "error", err)
+			}
+			continue
+		case c != nil:
+			for i := range c.Changes {
+				if c.Changes[i].Table == runtimes.Name() {
+					again[c.Changes[i].Key] = true
+				}
+			}
+		}
+		for id := range again {
+			if err := s.sync(ctx, id); err != nil {
+				s.log.Error("a runtime is not in step with its row", "runtime", id, "error", err)
+				continue
+			}
+			delete(again, id)
+		}
+	}
+}
+
+// retryAfter is how long a runtime that could not be brought in step waits.
+const retryAfter = time.Second
+
+func (s *Service) next(ctx context.Context, stream *store.Stream, retry bool) (*store.Commit, error) {
+	if retry {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, retryAfter)
+		defer cancel()
+	}
+	return stream.Next(ctx)
+}

@@ -4,9 +4,9 @@ import "strings"
 
 // Default is the rules of a platform without policy documents. Administrators
 // may do everything. An account may read and update itself, do everything with
-// its keys and projects and in /sandbox/<home>, create and list runtimes in
-// /coral/<name>, and run workloads in /tutum/<name>, as may the workloads it
-// owns. A caller in privileged mode may do what that API offers. Nobody else
+// its keys and projects and in /sandbox/<home>, have sessions issued, create and
+// list runtimes in /coral/<name>, and run workloads in /tutum/<name>, as may the
+// workloads it owns. A caller in privileged mode may do what that API offers. Nobody else
 // may do anything.
 type Default struct{}
 
@@ -45,6 +45,8 @@ func own(q Question, name, home, owner string) bool {
 		return name != "" && t.Namespace == "/accounts" && t.Local == name && (q.Action == Read || q.Action == Update)
 	case "apikey":
 		return lies(t.Namespace, "/accounts/", name)
+	case "auth":
+		return name != "" && t.Namespace == "/oauth2/http" && q.Action == Issue
 	case "project":
 		return lies(t.Namespace, "/coral/", name)
 	case "runtime":

@@ -66,6 +66,8 @@ func TestNativeAndDefault(t *testing.T) {
 		"an account runs none under another name":                {p: neo, action: policy.Start, target: "job::/tutum/smith::web"},
 		"an account has all of its home":                         {p: neo, action: policy.Bind, target: "service::/sandbox/neo/db::main", want: true},
 		"an account has nothing beside its home":                 {p: neo, action: policy.Read, target: "service::/sandbox/neon::main"},
+		"an account has sessions issued":                         {p: neo, action: policy.Issue, target: "auth::/oauth2/http", want: true},
+		"a workload has none issued":                             {p: workload, action: policy.Issue, target: "auth::/oauth2/http"},
 		"a workload runs workloads of its owner":                 {p: workload, action: policy.Create, target: "job::/tutum/neo::web", want: true},
 		"a workload does not touch its owner's account":          {p: workload, action: policy.Read, target: "user::/accounts::neo"},
 		"a workload does not mint keys":                          {p: workload, action: policy.Create, target: "apikey::/accounts/neo"},

@@ -14,8 +14,8 @@ type Form uint8
 // The forms of credentials.
 const (
 	None   Form = iota // the caller presents nothing
-	Basic              // a name and a password, or a name and a key where the API says so
-	ApiKey             // a name and a key of that account
+	Basic              // a name and a password
+	ApiKey             // a name and a key of that account, however they were sent
 	Bearer             // one opaque text
 	Key                // one key alone, perhaps with the key of an end user beside it
 )

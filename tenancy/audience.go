@@ -48,7 +48,7 @@ type Invitation struct {
 	Email        string
 	Role         Role
 	State        InvitationState
-	KeyHash      KeyHash
+	KeyHash      store.Sealed // hash of the invitation's key, as in APIKey
 	Gen          uint32
 	InviterID    string // "" once the inviter is gone
 	InviterEmail string
@@ -70,7 +70,7 @@ var (
 	invitationByEmail = store.Unique(invitations, "email", func(i *Invitation) (store.Key, bool) {
 		return store.KeyOf(i.TenantID, fold(i.Email)), i.State == InvitationNew
 	})
-	invitationByKey      = store.Unique(invitations, "key", func(i *Invitation) (store.Key, bool) { return store.KeyOf([32]byte(i.KeyHash)), true })
+	invitationByKey      = store.Unique(invitations, "key", func(i *Invitation) (store.Key, bool) { return store.KeyOf(string(i.KeyHash)), i.KeyHash != "" })
 	invitationsByInviter = store.Index(invitations, "inviter", func(i *Invitation) (store.Key, bool) { return store.KeyOf(i.InviterID), i.InviterID != "" })
 )
 

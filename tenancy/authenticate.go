@@ -130,7 +130,7 @@ func (a *Authenticator) prove(ctx context.Context, v *store.View, u *User, found
 		return nil, unauthenticated()
 	}
 	s, now := a.s, a.s.now()
-	if found && s.verified.knows(s.verified.mark("directory:"+u.ID, 0, nil, password), now) {
+	if found && s.verified.knows(s.verified.mark("directory:"+u.ID, 0, "", password), now) {
 		return a.admit(ctx, v, u, false)
 	}
 	u, err := s.bind(ctx, name, password)
@@ -139,7 +139,7 @@ func (a *Authenticator) prove(ctx context.Context, v *store.View, u *User, found
 	}
 	p, err := a.admit(ctx, nil, u, true)
 	if err == nil {
-		s.verified.learn(s.verified.mark("directory:"+u.ID, 0, nil, password), now)
+		s.verified.learn(s.verified.mark("directory:"+u.ID, 0, "", password), now)
 	}
 	return p, err
 }
@@ -153,7 +153,7 @@ func (a *Authenticator) local(ctx context.Context, v *store.View, u *User, passw
 		cred, _ = credentials.Get(v, userSubject(u.ID))
 	}
 	if cred != nil {
-		m := s.verified.mark(cred.ID, cred.Set, cred.Hash, password)
+		m := s.verified.mark(cred.ID, cred.Set, cred.Hash.Reveal(), password)
 		if s.verified.knows(m, s.now()) {
 			return a.admit(ctx, v, u, false)
 		}
@@ -281,7 +281,7 @@ func (s *Service) keyOf(r store.Reader, text string) (*APIKey, bool) {
 	if !IsKeyText(text) {
 		return nil, false
 	}
-	k, ok := keyByHash.Get(r, store.KeyOf(keyHash(text)))
+	k, ok := keyByHash.Get(r, store.KeyOf(string(keyHash(text))))
 	if !ok || k.expired(s.now()) {
 		return nil, false
 	}

@@ -4,12 +4,14 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
+	"encoding/base64"
 	goruntime "runtime"
 	"time"
 
 	"golang.org/x/crypto/argon2"
 
 	"github.com/atoll-platform/atoll"
+	"github.com/atoll-platform/atoll/internal/store"
 )
 
 // HashCost is the work that argon2id puts into one password. Rows keep the
@@ -45,7 +47,7 @@ func newHasher(cost HashCost) *hasher {
 	cost.Time, cost.Threads = max(cost.Time, 1), max(cost.Threads, 1)
 	cost.Memory = max(cost.Memory, 8*uint32(cost.Threads))
 	return &hasher{cost: cost, turns: make(chan struct{}, 2*goruntime.GOMAXPROCS(0)), wait: hashWait,
-		dummy: &Credential{Algo: algoArgon2id, Salt: make([]byte, saltBytes), Hash: make([]byte, hashBytes), Params: cost}}
+		dummy: &Credential{Algo: algoArgon2id, Salt: seal(make([]byte, saltBytes)), Hash: seal(make([]byte, hashBytes)), Params: cost}}
 }
 
 // turn waits for the right to hash and returns what gives it back.
@@ -75,10 +77,9 @@ func (h *hasher) hash(ctx context.Context, password string) (*Credential, error)
 		return nil, err
 	}
 	defer done()
-	c := &Credential{Algo: algoArgon2id, Salt: make([]byte, saltBytes), Params: h.cost}
-	rand.Read(c.Salt)
-	c.Hash = derive(password, c.Salt, c.Params, hashBytes)
-	return c, nil
+	salt := make([]byte, saltBytes)
+	rand.Read(salt)
+	return &Credential{Algo: algoArgon2id, Salt: seal(salt), Hash: seal(derive(password, salt, h.cost, hashBytes)), Params: h.cost}, nil
 }
 
 // verify reports whether password is the one of c. Without a credential it
@@ -89,12 +90,23 @@ func (h *hasher) verify(ctx context.Context, c *Credential, password string) (bo
 		return false, err
 	}
 	defer done()
-	known := c != nil && c.Algo == algoArgon2id && len(c.Hash) > 0
+	known := c != nil && c.Algo == algoArgon2id && len(unseal(c.Hash)) == hashBytes
 	if !known {
 		c = h.dummy
 	}
-	same := subtle.ConstantTimeCompare(derive(password, c.Salt, c.Params, len(c.Hash)), c.Hash) == 1
+	same := subtle.ConstantTimeCompare(derive(password, unseal(c.Salt), c.Params, hashBytes), unseal(c.Hash)) == 1
 	return same && known, nil
+}
+
+// seal and unseal keep bytes as a sealed text.
+func seal(b []byte) store.Sealed { return store.Sealed(base64.RawStdEncoding.EncodeToString(b)) }
+
+func unseal(s store.Sealed) []byte {
+	b, err := base64.RawStdEncoding.DecodeString(s.Reveal())
+	if err != nil {
+		return nil
+	}
+	return b
 }
 
 func derive(password string, salt []byte, p HashCost, size int) []byte {

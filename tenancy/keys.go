@@ -137,7 +137,7 @@ func (k *Keys) Add(ctx context.Context, ref, text, description string) (*APIKey,
 	if err := invalid(op, fs); err != nil {
 		return nil, err
 	}
-	if has, ok := keyByHash.Get(v, store.KeyOf(keyHash(text))); ok && has.UserID == u.ID && has.Kind == AccountKey {
+	if has, ok := keyByHash.Get(v, store.KeyOf(string(keyHash(text)))); ok && has.UserID == u.ID && has.Kind == AccountKey {
 		return has.clone(), nil
 	}
 	row := &APIKey{Kind: AccountKey, UserID: u.ID, Description: description}
@@ -165,7 +165,7 @@ func (k *Keys) insert(ctx context.Context, op string, row *APIKey, text string) 
 		if _, taken := primaryKey.Get(tx, store.KeyOf(u.ID)); taken && c.Primary {
 			return keyTaken(op, "user "+u.Name+" has a primary key already")
 		}
-		if _, taken := keyByHash.Get(tx, store.KeyOf([32]byte(c.Hash))); taken {
+		if _, taken := keyByHash.Get(tx, store.KeyOf(string(c.Hash))); taken {
 			return keyTaken(op, "the key is in use")
 		}
 		seq, err := next(tx, u.ID, "apikey")
@@ -284,8 +284,7 @@ func (k *Keys) Reveal(ctx context.Context, ref, keyRef string) (KeyText, bool, e
 // reveal derives the text of a key anew and tells whether it is the key's.
 func (s *Service) reveal(row *APIKey) (KeyText, bool) {
 	text := keyText(s.secret, row.Kind, row.ID, row.Gen)
-	hash := keyHash(text)
-	if subtle.ConstantTimeCompare(hash[:], row.Hash[:]) != 1 {
+	if subtle.ConstantTimeCompare([]byte(keyHash(text)), []byte(row.Hash)) != 1 {
 		return KeyText{}, false
 	}
 	return textOf(text), true

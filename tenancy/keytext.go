@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+
+	"github.com/atoll-platform/atoll/internal/store"
 )
 
 // KeyKind says what an API key stands for.
@@ -67,8 +69,11 @@ func keyText(secret []byte, kind KeyKind, id string, gen uint32) string {
 	return hex.EncodeToString(sum)
 }
 
-// keyHash is what is stored of a key: SHA-256 of its lower-case text.
-func keyHash(text string) [sha256.Size]byte { return sha256.Sum256([]byte(fold(text))) }
+// keyHash is what is stored of a key: SHA-256 of its lower-case text, in hex.
+func keyHash(text string) store.Sealed {
+	sum := sha256.Sum256([]byte(fold(text)))
+	return store.Sealed(hex.EncodeToString(sum[:]))
+}
 
 // IsKeyText reports whether s has the form of a key: 40 hex digits, in either case.
 func IsKeyText(s string) bool {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/atoll-platform/atoll"
 	"github.com/atoll-platform/atoll/internal/store"
@@ -34,6 +35,7 @@ func TestProjects(t *testing.T) {
 	diff(t, "by name", want, must(ps.Get(b.as(neo), "my project"))(t), noMeta)
 	diff(t, "by an administrator", want, must(ps.Get(b.as(root), p.ID))(t), noMeta)
 
+	b.pass(time.Second)
 	of := must(ps.Create(b.as(root), NewProject{Name: "my project", Owner: "SMITH"}))(t)
 	diff(t, "made for another", &Project{Meta: meta(of.ID), OwnerID: smith.ID, Name: "my project", Definitions: raw()}, of, noMeta)
 	names := func(ctx context.Context) string {

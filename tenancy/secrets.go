@@ -10,22 +10,18 @@ import (
 	"github.com/atoll-platform/atoll/policy"
 )
 
-// Credential is the password of one subject, hashed. It never prints or logs
-// what it holds.
+// Credential is the password of one subject, hashed.
 type Credential struct {
-	store.Meta        // the ID is the subject: "user:<uuid>" or "enduser:<uuid>"
-	Algo       string // argon2id
-	Salt       []byte
-	Hash       []byte
+	store.Meta              // the ID is the subject: "user:<uuid>" or "enduser:<uuid>"
+	Algo       string       // argon2id
+	Salt       store.Sealed // base64, as the hash
+	Hash       store.Sealed
 	Params     HashCost
 	Set        uint64 // index of the change that set it
 }
 
 // String names the subject alone.
 func (c *Credential) String() string { return "credential of " + c.ID }
-
-// Format prints String under every verb.
-func (c Credential) Format(s fmt.State, _ rune) { fmt.Fprint(s, c.String()) }
 
 // LogValue names the subject alone.
 func (c *Credential) LogValue() slog.Value { return slog.StringValue(c.String()) }
@@ -81,13 +77,13 @@ func (f KeyFlags) Names() []string {
 type APIKey struct {
 	store.Meta
 	Kind        KeyKind
-	UserID      string // AccountKey, WorkloadKey (the owner), SessionKey of a user
-	TenantID    string // TenantKey, EndUserKey
-	EndUserID   string // EndUserKey
-	Subject     string // WorkloadKey: application/<uuid> or a job's FQN; SessionKey of an external principal: its name
-	Seq         int32  // number within the account or the tenant; 0 for sessions and workloads
-	Gen         uint32 // counts resets
-	Hash        KeyHash
+	UserID      string       // AccountKey, WorkloadKey (the owner), SessionKey of a user
+	TenantID    string       // TenantKey, EndUserKey
+	EndUserID   string       // EndUserKey
+	Subject     string       // WorkloadKey: application/<uuid> or a job's FQN; SessionKey of an external principal: its name
+	Seq         int32        // number within the account or the tenant; 0 for sessions and workloads
+	Gen         uint32       // counts resets
+	Hash        store.Sealed // SHA-256 of the lower-case text, in hex
 	Description string
 	Primary     bool // AccountKey: the one that stands for the account
 	Flags       KeyFlags
@@ -96,15 +92,6 @@ type APIKey struct {
 	ExpiresAt   time.Time // zero is never
 }
 
-// KeyHash is the SHA-256 of a key's lower-case text. It never prints.
-type KeyHash [32]byte
-
-// Format prints a mark under every verb.
-func (KeyHash) Format(s fmt.State, _ rune) { fmt.Fprint(s, "[redacted]") }
-
-// LogValue is a mark.
-func (KeyHash) LogValue() slog.Value { return slog.StringValue("[redacted]") }
-
 func (k *APIKey) expired(now time.Time) bool {
 	return !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt)
 }
@@ -112,7 +99,7 @@ func (k *APIKey) expired(now time.Time) bool {
 func (k *APIKey) clone() *APIKey {
 	c := *k
 	c.Scopes, c.Claims = slices.Clone(k.Scopes), slices.Clone(k.Claims)
-	c.Hash = KeyHash{}
+	c.Hash = ""
 	return &c
 }
 
@@ -161,7 +148,7 @@ var apikeys = store.NewTable(store.Spec[APIKey]{
 })
 
 var (
-	keyByHash   = store.Unique(apikeys, "hash", func(k *APIKey) (store.Key, bool) { return store.KeyOf([32]byte(k.Hash)), true })
+	keyByHash   = store.Unique(apikeys, "hash", func(k *APIKey) (store.Key, bool) { return store.KeyOf(string(k.Hash)), true })
 	keyByTenant = store.Unique(apikeys, "tenant", func(k *APIKey) (store.Key, bool) {
 		return store.KeyOf(k.TenantID, int64(k.Seq)), k.TenantID != "" && k.Seq > 0
 	})

@@ -5,6 +5,9 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
+	"hash"
+	"io"
+	"sync"
 	"time"
 )
 
@@ -20,31 +23,35 @@ const (
 // subject, state of the credential and password under a key that never leaves
 // the process. The state is in the hash, so a changed password misses at once.
 type verified struct {
-	key   [32]byte
+	macs  sync.Pool // of hash.Hash under the key
 	seen  *recent[[sha256.Size]byte, time.Time]
 	lives time.Duration
 }
 
 func newVerified() *verified {
 	v := &verified{seen: newRecent[[sha256.Size]byte, time.Time](verifiedLimit), lives: verifiedFor}
-	rand.Read(v.key[:])
+	key := make([]byte, 32)
+	rand.Read(key)
+	v.macs.New = func() any { return hmac.New(sha256.New, key) }
 	return v
 }
 
 // mark is the entry of password for subject, whose credential is in state.
-func (v *verified) mark(subject string, set uint64, state []byte, password string) (m [sha256.Size]byte) {
-	h := hmac.New(sha256.New, v.key[:])
+func (v *verified) mark(subject string, set uint64, state, password string) (m [sha256.Size]byte) {
+	h := v.macs.Get().(hash.Hash)
+	defer v.macs.Put(h)
+	h.Reset()
 	var n [8]byte
-	part := func(b []byte) {
+	part := func(b string) {
 		binary.BigEndian.PutUint64(n[:], uint64(len(b)))
 		h.Write(n[:])
-		h.Write(b)
+		io.WriteString(h, b)
 	}
-	part([]byte(subject))
+	part(subject)
 	binary.BigEndian.PutUint64(n[:], set)
 	h.Write(n[:])
 	part(state)
-	part([]byte(password))
+	part(password)
 	h.Sum(m[:0])
 	return m
 }

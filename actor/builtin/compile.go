@@ -21,12 +21,12 @@ func (f *findings) add(path, code, format string, args ...any) {
 	f.list = append(f.list, atoll.Finding{Path: path, Code: code, Msg: fmt.Sprintf(format, args...)})
 }
 
-// clean reports whether none of the parameters, or what is in them, has a
-// fault. A rule that relates parameters applies to clean ones only.
+// clean reports whether none of the parameters has a fault, nor what they are
+// in, nor what is in them. A rule that relates parameters applies to clean ones only.
 func (f *findings) clean(paths ...string) bool {
 	for _, x := range f.list {
 		for _, p := range paths {
-			if x.Path == p || x.Path == "" || strings.HasPrefix(x.Path, p+"/") {
+			if x.Path == p || strings.HasPrefix(x.Path, p+"/") || strings.HasPrefix(p, x.Path+"/") {
 				return false
 			}
 		}

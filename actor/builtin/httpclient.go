@@ -46,7 +46,7 @@ func buildHTTPClient(p *httpClientParams, in actor.Params, f *findings) actor.Ma
 	case "static":
 		f.required("/url", p.URL == nil)
 		if p.URL != nil {
-			if err := checkURL(*p.URL); err != "" {
+			if err := checkURL(*p.URL); err != "" && f.clean("/url") {
 				f.add("/url", "url", `"url" %s`, err)
 			}
 			shape.url = *p.URL

@@ -41,13 +41,13 @@ type moments struct {
 
 func (s *stats) Trigger(_ actor.Context, e *actor.Event) (*actor.Event, error) {
 	if x, ok := e.Number(s.key); ok {
-		s.add(x)
+		s.Add(x)
 	}
 	return nil, nil
 }
 
-// add takes one more value in.
-func (m *moments) add(x float64) {
+// Add takes one more value in.
+func (m *moments) Add(x float64) {
 	m.count++
 	if m.count == 1 {
 		*m = moments{count: 1, mean: x, min: x, max: x}

@@ -159,7 +159,7 @@ func (s *Store) commit(tx *Tx) (uint64, error) {
 		if err != nil {
 			return 0, err
 		}
-		if err := s.log.Append(tx.ctx, e); err != nil {
+		if err := s.log.Append(tx.Context(), e); err != nil {
 			return 0, &atoll.Error{Kind: atoll.Unavailable, Op: "store.Update", Msg: "the change could not be recorded", Err: err}
 		}
 	}
@@ -232,9 +232,7 @@ func (s *Store) publish(tx *Tx, sets []*pending, c *Commit) {
 		}
 	}
 	for _, p := range sets {
-		p.unlink()
-	}
-	for _, p := range sets {
+		p.unlink() // leaves keys alone that lead to another row by now
 		p.link()
 	}
 	v := &View{store: s, index: c.Index, txn: old.txn, tables: old.tables, counts: old.counts}

@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -152,6 +153,45 @@ func TestLookupIsAMap(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestLookupGrowsAndShrinksWithItsKeys(t *testing.T) {
+	const n = 20_000
+	l := newLookup()
+	recs := make([]*record, n)
+	for i := range recs {
+		recs[i] = &record{id: fmt.Append(nil, i)}
+		l.put(recs[i].id, recs[i])
+	}
+	for _, rec := range recs {
+		if l.get(string(rec.id)) != rec {
+			t.Fatalf("%s is lost", rec.id)
+		}
+	}
+	for range 3 {
+		for _, rec := range recs {
+			l.remove(rec.id, rec)
+			l.put(rec.id, rec)
+		}
+	}
+	buckets := 0
+	for i := range l.shards {
+		buckets += len(*l.shards[i].buckets.Load())
+	}
+	if buckets > 4*n {
+		t.Errorf("%d buckets for %d keys that come and go", buckets, n)
+	}
+}
+
+func TestARowCanEnterAnIndexUnderTheKeyWithoutParts(t *testing.T) {
+	type row struct{ In bool }
+	rows := NewTable(Spec[row]{Name: "rows", Schema: 1, Key: func(*row) string { return "r" }})
+	Index(rows, "only", func(r *row) (Key, bool) { return KeyOf(), r.In })
+	out := newRecord(rows.def, &row{}, "r", nil)
+	in := newRecord(rows.def, &row{In: true}, "r", out)
+	if string(in.entries[0].b) != "\x00r" || out.entries[0].b != nil || sameKey(out, in, 0) {
+		t.Errorf("entries %q and %q", out.entries[0].b, in.entries[0].b)
+	}
 }
 
 func TestEntriesOfEqualKeysStayApart(t *testing.T) {

@@ -252,11 +252,36 @@ func equal(t *rapid.T, what string, want, got any) {
 
 var (
 	allIDs    = []string{"a", "b", "c", "ab", "a\x00", "é"}
-	allNames  = []string{"x", "X", "y", "xy", "x\x00", "z"}
+	allNames  = []string{"x", "X", "y", "xy", "x\x00", "z", "ä", "Ä", "w"}
 	allGroups = []int64{-300, -1, 1, 2, 256, 257}
 )
 
 var errAbort = errors.New("aborted by the test")
+
+// drawName draws a name that is mostly free, and the own one often enough.
+func drawName(t *rapid.T, m model, id string) string {
+	names := allNames
+	if rapid.IntRange(0, 9).Draw(t, "any name") > 0 {
+		names = slices.DeleteFunc(slices.Clone(allNames), func(name string) bool {
+			for _, p := range m.parents {
+				if p.ID != id && strings.EqualFold(p.Name, name) {
+					return true
+				}
+			}
+			return false
+		})
+	}
+	return rapid.SampledFrom(names).Draw(t, "name")
+}
+
+// drawTarget draws a key that mostly is one of a parent, or none.
+func drawTarget(t *rapid.T, m model) string {
+	targets := append(slices.Sorted(maps.Keys(m.parents)), "", "")
+	if rapid.IntRange(0, 19).Draw(t, "any target") == 0 {
+		targets = allIDs
+	}
+	return rapid.SampledFrom(targets).Draw(t, "target")
+}
 
 // step does one random thing in a transaction and to the model.
 func step(t *rapid.T, tx *store.Tx, m, committed model) {
@@ -266,7 +291,7 @@ func step(t *rapid.T, tx *store.Tx, m, committed model) {
 		insert := rapid.Bool().Draw(t, "insert")
 		p := parent{
 			Meta:  store.Meta{ID: id},
-			Name:  rapid.SampledFrom(allNames).Draw(t, "name"),
+			Name:  drawName(t, m, id),
 			Group: rapid.SampledFrom(append(allGroups, 0)).Draw(t, "group"),
 		}
 		if rapid.Bool().Draw(t, "labels") {
@@ -282,9 +307,9 @@ func step(t *rapid.T, tx *store.Tx, m, committed model) {
 		insert := rapid.Bool().Draw(t, "insert")
 		c := child{
 			ID:       id,
-			ParentID: rapid.SampledFrom(append(allIDs, "")).Draw(t, "parent"),
-			OwnerID:  rapid.SampledFrom(append(allIDs, "", "", "")).Draw(t, "owner"),
-			Num:      rapid.Int64Range(0, 3).Draw(t, "num"),
+			ParentID: drawTarget(t, m),
+			OwnerID:  drawTarget(t, m),
+			Num:      rapid.Int64Range(0, 9).Draw(t, "num"),
 		}
 		taken := m.putChild(c, insert)
 		put := children.Put
@@ -390,6 +415,9 @@ func TestStoreBehavesAsItsModel(t *testing.T) {
 			equal(t, "index", index, s.View().Index())
 			if rapid.Bool().Draw(t, "keep") {
 				olds = append(olds, old{s.View(), now})
+			}
+			if len(olds) > 3 {
+				olds = olds[1:]
 			}
 			for _, o := range olds {
 				o.m.verify(t, o.view)

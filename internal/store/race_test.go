@@ -18,7 +18,7 @@ import (
 func TestEverythingAtOnce(t *testing.T) {
 	const (
 		writers = 4
-		rounds  = 150
+		rounds  = 100
 		rows    = 16
 	)
 	s := open(t, store.WithHistory(64), store.WithLog(&memoryLog{}))

@@ -106,7 +106,8 @@ func (sw *snapshotWriter) fail(err error) {
 // been there or further, it moves on by one instead, so that positions never
 // run backwards. Streams learn that they lost commits. Readers and writers go
 // on while it reads; what they commit before it ends is replaced too. The log
-// is not written: who keeps one starts it anew from here.
+// is not written: who keeps one starts it anew from here. Not to be called in a
+// transaction.
 //
 // Kinds: Invalid for a stream that is damaged, cut short, of a later version,
 // or in which a unique key or a reference is broken; Failed if r fails;

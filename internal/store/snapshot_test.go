@@ -83,6 +83,7 @@ func TestRestoreIsAllOrNothing(t *testing.T) {
 		"a stream without its end":              {readerOf(strings.Join(body, "\n") + "\n"), atoll.Invalid},
 		"a stream with more behind its end":     {readerOf(good + "\n"), atoll.Invalid},
 		"a row left out":                        {readerOf(strings.Replace(good, body[1]+"\n", "", 1)), atoll.Invalid},
+		"an end that counts wrongly":            {readerOf(strings.Replace(good, `"rows":6`, `"rows":7`, 1)), atoll.Invalid},
 		"a changed byte":                        {readerOf(strings.Replace(good, "Ann", "Anm", 1)), atoll.Invalid},
 		"a table that is not in the store":      {readerOf(with(`{"table":"x","schema":1,"row":{}}`)), atoll.Invalid},
 		"a row of a later layout":               {readerOf(with(`{"table":"children","schema":2,"row":{"ID":"x"}}`)), atoll.Invalid},

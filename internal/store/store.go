@@ -187,7 +187,8 @@ func (s *Store) Wait(ctx context.Context, index uint64) error {
 }
 
 // Close ends the store for writers and streams, after the transaction that is
-// under way. Views stay readable. It is idempotent.
+// under way. Views stay readable. It is idempotent, and not to be called in a
+// transaction.
 func (s *Store) Close() {
 	s.stop.Do(func() {
 		s.write <- struct{}{}

@@ -186,6 +186,36 @@ func TestMetaIsStamped(t *testing.T) {
 	same("no change", changed)
 }
 
+func TestARowPutThereAndBackStaysTheRowItWas(t *testing.T) {
+	s := open(t)
+	update(t, s, family)
+	was, _ := parents.Get(s.View(), "p1")
+	update(t, s, func(tx *store.Tx) error {
+		p, q := named("p1", "Cid"), named("p1", "Ann")
+		if err := parents.Put(tx, &p); err != nil {
+			return err
+		}
+		ids(parents.All(tx)) // brings the trees into it
+		if err := parents.Put(tx, &q); err != nil {
+			return err
+		}
+		ids(parents.All(tx))
+		return add(child{ID: "c3"})(tx)
+	})
+	var scanned []*parent
+	for p := range parents.All(s.View()) {
+		scanned = append(scanned, p)
+	}
+	got, _ := parents.Get(s.View(), "p1")
+	if got != was || scanned[0] != was {
+		t.Errorf("Get %v, All %v, want %v", got, scanned[0], was)
+	}
+	c, err := s.Watch(context.Background(), 1, nil).Next(context.Background())
+	if err != nil || len(c.Changes) != 1 || c.Changes[0].Key != "c3" {
+		t.Errorf("the commit is %v, %v", c, err)
+	}
+}
+
 func TestCommitIsTheLastWordOnATransaction(t *testing.T) {
 	var derived store.Commit
 	s := open(t, store.WithClock(func() time.Time { return epoch }),

@@ -184,16 +184,19 @@ func (b *documenter) free(t reflect.Type, key schemaKey, hint string) string {
 	}
 }
 
-// componentName makes a name of letters and digits: the parts of a generic
-// type's name without their packages.
+// componentName makes a name of ASCII letters and digits: the parts of a
+// generic type's name without their packages.
 func componentName(s string) string {
+	generic := strings.Contains(s, "[")
 	var out strings.Builder
 	for part := range strings.FieldsFuncSeq(s, func(r rune) bool { return r == '[' || r == ']' || r == ',' || r == '*' }) {
-		part = part[strings.LastIndexByte(part, '/')+1:]
-		for word := range strings.FieldsFuncSeq(part, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) || r > unicode.MaxASCII }) {
-			if strings.Contains(part, ".") && strings.HasPrefix(part, word+".") && len(s) != len(part) {
-				continue
-			}
+		if generic {
+			part = part[strings.LastIndexByte(part, '/')+1:]
+			part = part[strings.LastIndexByte(part, '.')+1:]
+		}
+		for word := range strings.FieldsFuncSeq(part, func(r rune) bool {
+			return r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r)
+		}) {
 			out.WriteString(strings.ToUpper(word[:1]) + word[1:])
 		}
 	}

@@ -308,3 +308,25 @@ func BenchmarkDecideRuntimeCall(b *testing.B) {
 		}
 	}
 }
+
+// Another state that is put in the place of the present one binds at once, too.
+func TestGrantsAfterARestore(t *testing.T) {
+	st, g := newGrants(t)
+	auth := policy.NewNative(g, nil)
+	p := &policy.Principal{Kind: policy.User, Name: "u", UserID: "u"}
+	q := policy.Question{Action: policy.Use, Target: policy.MustParseFQN("runtime::/coral/o::r"), Call: &policy.RuntimeCall{Runtime: "R", Owner: "o", Method: "GET"}}
+	var before strings.Builder
+	if err := st.Snapshot(&before); err != nil {
+		t.Fatal(err)
+	}
+	add(t, st, g, "R", policy.GrantInput{UserID: "u", Method: "*", URI: "/api/runtimes/r", Allowed: true})
+	if !auth.Decide(p, q).Allowed {
+		t.Fatal("the grant does not count")
+	}
+	if err := st.Restore(strings.NewReader(before.String())); err != nil {
+		t.Fatal(err)
+	}
+	if auth.Decide(p, q).Allowed {
+		t.Error("a grant that is gone still counts")
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"github.com/atoll-platform/atoll"
 	"github.com/atoll-platform/atoll/policy"
@@ -205,4 +206,32 @@ func TestCredentialsNeverShow(t *testing.T) {
 	if want := `key name="neo" tenant="acme" peer="::1"`; c.String() != want {
 		t.Errorf("String is %s, want %s", c, want)
 	}
+}
+
+// Whatever rules say, a principal of a tenant never reaches beyond it, and one
+// with scopes never beyond these.
+func TestFenceAndScopesHoldWhateverRulesSay(t *testing.T) {
+	auth := policy.NewNative(nil, refusing{})
+	token := rapid.SampledFrom([]string{"t", "acme", "acme2", "a", "accounts", "coral", "x"})
+	rapid.Check(t, func(t *rapid.T) {
+		tokens := rapid.SliceOfN(token, 0, 4).Draw(t, "namespace")
+		f := policy.FQN{Type: rapid.SampledFrom([]string{"object", "job", "user", "runtime"}).Draw(t, "type"), Namespace: "/" + strings.Join(tokens, "/"),
+			Local: rapid.SampledFrom([]string{"", "acme", "acme/x"}).Draw(t, "local")}
+		p := &policy.Principal{Kind: policy.TenantKey, Name: "k", UserID: "u", Tenant: token.Draw(t, "tenant"), Admin: rapid.Bool().Draw(t, "admin")}
+		q := policy.Do(rapid.SampledFrom([]policy.Action{policy.Read, policy.Use}).Draw(t, "action"), f)
+		if f.Type == "runtime" {
+			q.Call = &policy.RuntimeCall{Runtime: "r", Owner: "u", Method: "GET"}
+		}
+		within := len(tokens) >= 2 && tokens[0] == "t" && tokens[1] == p.Tenant
+		if got := auth.Decide(p, q).Allowed; got != within {
+			t.Fatalf("a principal of %s reaches %s: %v", p.Tenant, f, got)
+		}
+		p.Tenant = ""
+		p.Scopes = []string{rapid.SampledFrom([]string{"object.read", "job.*", "*", "user.use"}).Draw(t, "scope")}
+		typ, action, _ := strings.Cut(p.Scopes[0], ".")
+		admitted := typ == "*" || typ == f.Type && (action == "*" || action == string(q.Action))
+		if got := auth.Decide(p, q).Allowed; got != admitted {
+			t.Fatalf("%v does %s on %s: %v", p.Scopes, q.Action, f, got)
+		}
+	})
 }

@@ -128,6 +128,7 @@ func (x *exchange) send(status int) {
 
 // writeHead sends the headers, with a deadline for what follows.
 func (x *exchange) writeHead(status int) {
+	x.leaveBody()
 	if d := x.s.bounds.limits.Write; d > 0 {
 		setDeadline(x.w, writing, time.Now().Add(d))
 	}
@@ -359,6 +360,7 @@ func (x *exchange) preflight(h http.Header) bool {
 	if len(x.r.Header["Origin"]) == 0 || len(x.r.Header["Access-Control-Request-Method"]) == 0 {
 		return false
 	}
+	h["Allow"] = x.match.template.allowHeader
 	if x.allowOrigin(h) {
 		h["Access-Control-Allow-Methods"] = x.match.template.allowHeader
 		h["Access-Control-Allow-Headers"] = []string{"Authorization, Content-Type, X-API-KEY, X-USER-KEY"}

@@ -103,9 +103,8 @@ func (x *exchange) readBody() error {
 	limit := x.maxBody()
 	x.bodyDeadline()
 	err := x.readAll(limit)
-	if x.readArmed {
-		x.readArmed = false
-		setDeadline(x.w, reading, time.Time{}) // or the watch for a leaving caller ends with it
+	if err == nil {
+		x.bodyEnds()
 	}
 	if x.typeMissing && (len(x.in) > 0 || err == errTooLarge) {
 		return errType
@@ -171,9 +170,28 @@ func (x *exchange) readError(err error) error {
 	return e
 }
 
+// bodyDeadline gives the caller time to send more.
 func (x *exchange) bodyDeadline() {
 	if d := x.s.bounds.limits.Body; d > 0 {
 		x.readArmed = setDeadline(x.w, reading, time.Now().Add(d))
+	}
+}
+
+// bodyEnds takes the deadline away, or the connection's watch for a leaving
+// caller would run into it.
+func (x *exchange) bodyEnds() {
+	x.bodyRead = true
+	if x.readArmed {
+		x.readArmed = false
+		setDeadline(x.w, reading, time.Time{})
+	}
+}
+
+// leaveBody bounds the time that net/http spends on a body nobody read. One
+// whose time is up already stays so.
+func (x *exchange) leaveBody() {
+	if x.r.ContentLength != 0 && !x.bodyRead && !x.readArmed {
+		x.bodyDeadline()
 	}
 }
 
@@ -216,6 +234,7 @@ func (u *uploadReader) Read(p []byte) (int, error) {
 		return 0, atoll.Errorf(atoll.Canceled, "rest.upload", "the call is over")
 	}
 	if u.left <= 0 {
+		u.x.bodyEnds()
 		return 0, io.EOF
 	}
 	if int64(len(p)) > u.left {
@@ -233,6 +252,8 @@ func (u *uploadReader) Read(p []byte) (int, error) {
 		return n, u.x.readError(io.ErrUnexpectedEOF)
 	case err != nil && err != io.EOF:
 		return n, u.x.readError(err)
+	case u.left == 0:
+		u.x.bodyEnds()
 	}
 	return n, err
 }

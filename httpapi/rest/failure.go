@@ -24,7 +24,10 @@ func (x *exchange) failure(err error, stage Stage) *Failure {
 		}
 	}
 	f := &Failure{
-		Kind: max(e.Kind, atoll.Internal), Code: e.Code, Stage: stage, RequestID: x.call.RequestID,
+		Kind: e.Kind, Code: e.Code, Stage: stage, RequestID: x.call.RequestID,
+	}
+	if f.Kind == 0 || f.Kind > atoll.Canceled {
+		f.Kind = atoll.Internal
 	}
 	if f.Kind != atoll.Internal {
 		f.Subject, f.Details = e.Subject, e.Details
@@ -55,8 +58,7 @@ func (x *exchange) words(f *Failure, e *atoll.Error) string {
 	if !ok && f.Code != "" {
 		text, ok = x.p.Words[Case{Kind: f.Kind}]
 		if kernelCode(f.Code) && e.Msg != "" { // a kind's words speak of resources
-			text, ok = e.Msg, true
-			return text
+			return e.Msg
 		}
 	}
 	msg := e.Msg
@@ -113,7 +115,7 @@ func (x *exchange) fail(err error, stage Stage) {
 			h["Allow"] = x.match.template.allowHeader
 		}
 	}
-	if f.Status == http.StatusRequestEntityTooLarge {
+	if f.Status == http.StatusRequestEntityTooLarge || f.Stage == StageLength && f.Kind == atoll.Timeout {
 		h["Connection"] = closeHeader
 	}
 	body := x.p.Fail(&x.call, f)

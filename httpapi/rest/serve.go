@@ -50,10 +50,11 @@ type exchange struct {
 	abandoned bool // somebody may still hold it: not for the pool
 	finished  atomic.Bool
 
-	typeMissing, readArmed bool
-	inFlight, heavy        bool
-	caller, reader         string // what the tallies hold
-	stream                 bool
+	typeMissing         bool
+	bodyRead, readArmed bool // all of it was read; its deadline is set
+	inFlight, heavy     bool
+	caller, reader      string // what the tallies hold
+	stream              bool
 }
 
 // ServeHTTP answers one request. Whatever happens below it, the bounds it
@@ -202,7 +203,8 @@ func (x *exchange) reset(f *exchange) {
 	x.match, x.query, x.queryErr, x.parsed, x.renderer, x.form = f.match, nil, nil, false, 0, 0
 	x.peer, x.tag, x.ctx, x.in, x.out, x.page, x.source = "", "", nil, f.in, f.out, bytes.Buffer{}, source{}
 	x.start, x.sent, x.status, x.written, x.err = time.Time{}, false, 0, 0, nil
-	x.typeMissing, x.readArmed, x.inFlight, x.heavy, x.caller, x.reader, x.stream = false, false, false, false, "", "", false
+	x.typeMissing, x.bodyRead, x.readArmed = false, false, false
+	x.inFlight, x.heavy, x.caller, x.reader, x.stream = false, false, "", "", false
 	x.finished.Store(false)
 }
 
@@ -240,6 +242,7 @@ func (x *exchange) serve() {
 	}
 	if x.m == nil {
 		h["X-Content-Type-Options"] = nosniff
+		x.leaveBody()
 		x.status, x.written = x.s.aside(x.w, r, path)
 		return
 	}
@@ -304,6 +307,7 @@ func (x *exchange) tooLong(h http.Header, escaped string, limit int) {
 	x.m = x.s.choose(path)
 	if x.m == nil {
 		h["X-Content-Type-Options"] = nosniff
+		x.leaveBody()
 		x.status, x.written = x.s.aside(x.w, x.r, "")
 		return
 	}
@@ -528,11 +532,16 @@ func (x *exchange) bind(in any) error {
 		return nil
 	}
 	e := &atoll.Error{Kind: atoll.Invalid, Op: "rest.bind", Findings: findings}
-	if len(findings) == 1 && findings[0].Path == "" && findings[0].Code == string(CodeSyntax) {
-		e.Code = CodeSyntax
+	for i := range findings {
+		if f := &findings[i]; f.Path == "" && unreadable[f.Code] {
+			e.Code = CodeSyntax
+		}
 	}
 	return e
 }
+
+// unreadable are the codes of findings on a body that could not be read at all.
+var unreadable = map[string]bool{string(CodeSyntax): true, "trailing": true, "duplicate": true, "utf8": true, "depth": true, "type": true}
 
 // base is scheme and host that links start with.
 func (x *exchange) base() (string, bool) {

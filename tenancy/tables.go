@@ -11,6 +11,13 @@ func Tables() []store.AnyTable {
 		endusers, groups, groupmembers, integrations, projects}
 }
 
+// DecisiveTables lists the tables that say who somebody is: an answer that
+// depends on a principal, or on what an account is called, stays good while none
+// of them changes. A login or a project changes none of them.
+func DecisiveTables() []store.AnyTable {
+	return []store.AnyTable{users, apikeys, tenants, memberships, endusers, groups, groupmembers}
+}
+
 // What goes with what: the rows that name an account, a tenant, an end user or
 // a group go with it. An instance is kept while tenants are in it.
 var (

@@ -265,3 +265,19 @@ func TestLookUps(t *testing.T) {
 		}
 	}
 }
+
+func TestLoginsDecideNothing(t *testing.T) {
+	b := newBench(t)
+	neo := b.user("neo")
+	at := b.st.LastIndex(DecisiveTables()...)
+	must(b.Authenticator(Accounts).Password(b.ctx(), "neo", "secret-neo"))(t)
+	must(b.Projects().Create(b.as(neo), NewProject{Name: "p"}))(t)
+	if now := b.st.LastIndex(DecisiveTables()...); now != at {
+		t.Errorf("a login and a project move the index from %d to %d", at, now)
+	}
+	must(b.Projects().Delete(b.as(neo), "p"))(t)
+	must(b.Users().Update(b.ctx(), "neo", UserUpdate{Name: To("smith")}))(t)
+	if now := b.st.LastIndex(DecisiveTables()...); now != b.st.View().Index() {
+		t.Error("another name does not move the index")
+	}
+}

@@ -85,6 +85,9 @@ func (s *Service) deleteUser(tx *store.Tx, row *User, force bool) error {
 	if _, err := users.Delete(tx, row.ID); err != nil {
 		return err
 	}
+	if err := tx.DropCounters(row.ID); err != nil { // the id never returns
+		return err
+	}
 	tx.Note("user.delete", row.FQN().String(), nil)
 	return nil
 }

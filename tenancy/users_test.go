@@ -312,6 +312,9 @@ func TestDeleteUser(t *testing.T) {
 		if _, ok := apikeys.Get(v, key.ID); ok || projects.Count(v) != 0 || credentials.Count(v) != 1 {
 			t.Error("something of it is left")
 		}
+		if c := b.st.LastIndex(store.Counters()); c != v.Index() {
+			t.Error("its counters are left")
+		}
 	})
 	t.Run("the owner of a tenant stays even by force", func(t *testing.T) {
 		u := b.user("owner")

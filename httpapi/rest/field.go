@@ -8,9 +8,28 @@ import (
 )
 
 // Field describes one field of an In or Out type: where it comes from, what it
-// may hold, what documents say about it. The descriptors are made once per
-// type; binding, OPTIONS, schema answers and OpenAPI read the same ones, so a
-// field cannot be accepted and undocumented.
+// may hold, what documents say about it. It is read from the tags of the field:
+//
+//	path:"uuid,object"       a parameter of the path; scope, parent or object
+//	header:"Content-Digest"  one header value
+//	query:"limit"            the last value; "tag,list" all, "tag,unique" equal ones once,
+//	                         "ids,csv" split at commas, "reverse,present" a bool,
+//	                         "doc,pairs" with bare names, "*" what no other field takes
+//	json:"name"              a member of the body or answer, ",omitempty" and ",omitzero" of the answer
+//	body:"raw"               the whole body, an object; "raw,any" any JSON value, "keep" the
+//	                         members no field takes, "upload" a reader
+//	rule:"required max=50"   see the rules: required null trim same min max clamp enum re default
+//	show:"ro"                only in answers; "wo" never in answers, "create" only taken by
+//	                         POST rows, "computed" made by the service
+//	alias:"a,b"              other names of the member
+//	label:"-" doc:"…" wire:"field" links:"self:detail objects:list"
+//	opt:"required"           what OPTIONS claims where it differs: required, optional, unbounded
+//
+// A field with several sources takes the first that is there: path, header,
+// body, query. A field without a source needs json:"-".
+//
+// The descriptors are made once per type; binding, OPTIONS, schema answers and
+// OpenAPI read the same ones, so a field cannot be accepted and undocumented.
 type Field struct {
 	Name   string       // as callers know it
 	GoName string       // as the code knows it
@@ -272,7 +291,7 @@ func (f *Field) fit() error {
 	case f.query == queryPresent && c.typ.Kind() != reflect.Bool:
 		return fmt.Errorf("query option present wants a bool, it is %s", f.GoType)
 	case f.query == queryList || f.query == queryUnique || f.query == queryCSV:
-		if base.shape != shapeSlice || !base.elem.fromText() {
+		if base.shape != shapeSlice || base.elem == nil || !base.elem.fromText() {
 			return fmt.Errorf("a list of query values wants a slice of texts or numbers, it is %s", f.GoType)
 		}
 	case inText && !base.fromText():

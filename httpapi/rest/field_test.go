@@ -89,6 +89,9 @@ func TestWrongTagsAreRefusedAtConstruction(t *testing.T) {
 		"a list that is none": {struct {
 			A int `query:"a,list"`
 		}{}, post, "wants a slice"},
+		"a list of bytes": {struct {
+			A []byte `query:"a,list"`
+		}{}, post, "wants a slice"},
 		"presence that is no bool": {struct {
 			A int `query:"a,present"`
 		}{}, post, "wants a bool"},

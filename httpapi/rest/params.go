@@ -2,13 +2,19 @@ package rest
 
 import (
 	"reflect"
-	"slices"
 	"strings"
 )
 
 // query gives parameters to fields, in the order of the query. A field that
 // takes one value takes the last.
 func (d *decoder) query(o *object, v reflect.Value, pairs []Pair) {
+	for at := range pairs {
+		q := &pairs[at]
+		if i, known := d.parameter(o, q.Name); known && o.fields[i].query == queryLast && !d.state[i].seen &&
+			(q.Value != "" || !d.p.Query.EmptyAbsent) {
+			d.state[i].where = int32(at + 1)
+		}
+	}
 	for at := range pairs {
 		q := &pairs[at]
 		i, known := d.parameter(o, q.Name)
@@ -33,7 +39,7 @@ func (d *decoder) query(o *object, v reflect.Value, pairs []Pair) {
 		case q.Value == "" && d.p.Query.EmptyAbsent:
 			continue
 		case f.query == queryLast:
-			if d.state[i].seen || d.later(o, i, pairs[at+1:]) {
+			if d.state[i].seen || d.state[i].where != int32(at+1) {
 				continue
 			}
 			d.plainField(f, v, i, q.Value)
@@ -71,14 +77,6 @@ func (d *decoder) parameter(o *object, name string) (int, bool) {
 	}
 	i, ok := o.byFold[strings.ToLower(name)]
 	return i, ok
-}
-
-// later reports whether the field has another value in the rest of the query.
-func (d *decoder) later(o *object, field int, rest []Pair) bool {
-	return slices.ContainsFunc(rest, func(q Pair) bool {
-		i, ok := d.parameter(o, q.Name)
-		return ok && i == field && (q.Value != "" || !d.p.Query.EmptyAbsent)
-	})
 }
 
 // pair adds a parameter to a field that keeps them whole.

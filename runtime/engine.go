@@ -131,9 +131,10 @@ func (e *Engine) notRunning(op string) error {
 }
 
 // Shutdown closes all instances, each after what its mailbox holds, and stops
-// the workers. When ctx ends, what is left is dropped and what is still inside
-// an actor is abandoned: Shutdown returns a Timeout error that says how much. A
-// second call waits for the same.
+// the workers. When ctx ends, what is left is dropped, asynchronous work is
+// cancelled, and what is still inside an actor a moment later is abandoned:
+// Shutdown returns a Timeout error that says how much. A second call waits for
+// the same.
 func (e *Engine) Shutdown(ctx context.Context) error {
 	const op = "runtime.Engine.Shutdown"
 	e.mu.Lock()
@@ -148,14 +149,23 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 	for _, i := range all {
 		i.beginClose()
 	}
-	stuck := 0
+	var late []*Instance
 	for _, i := range all {
 		if i.awaitClose(ctx) != nil {
+			i.harden()
+			late = append(late, i)
+		}
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer cancel()
+	stuck := 0
+	for _, i := range late {
+		if i.awaitClose(last) != nil {
 			stuck++
 		}
 	}
 	e.clock.stop()
-	busy := e.queue.stop(ctx)
+	busy := e.queue.stop(last)
 	if stuck > 0 || busy > 0 {
 		return atoll.Errorf(atoll.Timeout, op, "%d runtimes did not end in time and %d workers are still inside an actor", stuck, busy)
 	}

@@ -120,10 +120,19 @@ func (i *Instance) Refuse(k atoll.Kind) {
 	i.refuse = k
 }
 
-// admits returns why the instance takes no events now, nil if it does; i.mu is held.
-func (i *Instance) admits(op string) error {
+// gone returns an Unavailable error if the instance is closed or being closed;
+// i.mu is held.
+func (i *Instance) gone(op string) error {
 	if x := i.ext.Load(); i.state == stateClosed || x != nil && x.closing {
 		return atoll.Errorf(atoll.Unavailable, op, "the runtime is closed")
+	}
+	return nil
+}
+
+// admits returns why the instance takes no events now, nil if it does; i.mu is held.
+func (i *Instance) admits(op string) error {
+	if err := i.gone(op); err != nil {
+		return err
 	}
 	if i.refuse != 0 {
 		return atoll.Errorf(i.refuse, op, "the runtime does not take events now")

@@ -29,6 +29,12 @@ func (s *source) Trigger(actor.Context, *actor.Event) (*actor.Event, error) { re
 // stopped has not returned yet; the others are started all the same.
 func (i *Instance) StartSources() error {
 	const op = "runtime.StartSources"
+	i.mu.Lock()
+	err := i.gone(op)
+	i.mu.Unlock()
+	if err != nil {
+		return err
+	}
 	var late error
 	for at := range i.nodes {
 		n := &i.nodes[at]
@@ -37,11 +43,11 @@ func (i *Instance) StartSources() error {
 			continue
 		}
 		i.mu.Lock()
-		x := i.more()
-		if i.state == stateClosed || x.closing {
+		if err := i.gone(op); err != nil {
 			i.mu.Unlock()
-			return atoll.Errorf(atoll.Unavailable, op, "the runtime is closed")
+			return err
 		}
+		x := i.more()
 		var s *source
 		for _, o := range x.sources {
 			if o.n == n {
@@ -185,9 +191,9 @@ func (i *Instance) emit(ctx context.Context, es []*actor.Event, n *node) error {
 			return atoll.Wrap(op, err)
 		}
 		i.mu.Lock()
-		if x := i.ext.Load(); i.state == stateClosed || x != nil && x.closing {
+		if err := i.gone(op); err != nil {
 			i.mu.Unlock()
-			return atoll.Errorf(atoll.Unavailable, op, "the runtime is closed")
+			return err
 		}
 		for done < len(es) && (es[done] == nil || i.put(es[done], n) == 0) {
 			done++

@@ -39,8 +39,8 @@ func (i *Instance) Subscribe(name string, buffer int) (*Subscription, error) {
 	s.close = func() { i.unsubscribe(n, s) }
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if x := i.ext.Load(); i.state == stateClosed || x != nil && x.closing {
-		return nil, atoll.Errorf(atoll.Unavailable, op, "the runtime is closed")
+	if err := i.gone(op); err != nil {
+		return nil, err
 	}
 	x := n.extend()
 	var all []*Subscription

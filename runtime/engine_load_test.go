@@ -1,0 +1,796 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	goruntime "runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/atoll-platform/atoll"
+	"github.com/atoll-platform/atoll/actor"
+)
+
+// blocker blocks on events with a field "block" until its gate opens.
+type blocker struct {
+	gate    chan struct{}
+	once    sync.Once
+	entered chan struct{}
+}
+
+// newBlocker returns a blocker whose gate opens at the end of the test, before
+// an engine that was made earlier is shut down.
+func newBlocker(t *testing.T) *blocker {
+	b := &blocker{gate: make(chan struct{}), entered: make(chan struct{}, 1000)}
+	t.Cleanup(b.open)
+	return b
+}
+
+func (b *blocker) open() { b.once.Do(func() { close(b.gate) }) }
+
+func (b *blocker) make() actor.Actor { return b }
+func (b *blocker) Trigger(_ actor.Context, e *actor.Event) (*actor.Event, error) {
+	if !e.Field("block").IsMissing() {
+		select {
+		case b.entered <- struct{}{}:
+		default:
+		}
+		<-b.gate
+	}
+	return e, nil
+}
+
+// orders checks that the numbers of each producer rise.
+type orders struct {
+	last  map[string]int64
+	wrong int
+	n     int
+}
+
+func (o *orders) Trigger(_ actor.Context, e *actor.Event) (*actor.Event, error) {
+	p, _ := e.Field("p").Text()
+	n, _ := e.Get(nKey).Int()
+	if last, ok := o.last[p]; ok && n <= last {
+		o.wrong++
+	}
+	o.last[p] = n
+	o.n++
+	return nil, nil
+}
+func (o *orders) StateNames() []string { return []string{"wrong", "n"} }
+func (o *orders) State(name string) actor.Value {
+	if name == "wrong" {
+		return actor.Int(int64(o.wrong))
+	}
+	return actor.Int(int64(o.n))
+}
+
+// ticking is a source that emits numbers until it is stopped and goes on where
+// it was.
+type ticking struct{ n atomic.Int64 }
+
+func (*ticking) Trigger(actor.Context, *actor.Event) (*actor.Event, error) { return nil, nil }
+func (s *ticking) Run(ctx context.Context, out actor.Outlet) error {
+	for ctx.Err() == nil {
+		n := s.n.Load() + 1
+		e := actor.NewEvent(actor.Field{Name: "p", Value: actor.String("source")}, actor.Field{Name: "n", Value: actor.Int(n)})
+		if err := out.Emit(ctx, e); err != nil {
+			return err
+		}
+		s.n.Store(n)
+	}
+	return nil
+}
+
+// slow performs after a moment that differs from event to event.
+type slow struct{ most int }
+
+func (*slow) Trigger(actor.Context, *actor.Event) (*actor.Event, error) { return nil, nil }
+func (s *slow) Parallel() int                                           { return s.most }
+func (*slow) Perform(ctx context.Context, e *actor.Event) (*actor.Event, error) {
+	if n, _ := e.Get(nKey).Int(); n%3 == 0 {
+		goruntime.Gosched()
+	}
+	return e, nil
+}
+
+func TestNothingAcceptedIsLostOrReordered(t *testing.T) {
+	const producers, instances = 8, 4
+	each := 1500
+	if testing.Short() {
+		each = 200
+	}
+	base := goruntime.NumGoroutine()
+	bound := 64
+	e := NewEngine(EngineOptions{Mailbox: func() int { return bound }})
+	if err := e.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var all []*Instance
+	var sources []*ticking
+	for range instances {
+		src := &ticking{}
+		sources = append(sources, src)
+		all = append(all, spawn(t, e, graph([]part{
+			{name: "src", make: func() actor.Actor { return src }},
+			{name: "in", make: fn(echo)},
+			{name: "wait", make: func() actor.Actor { return &slow{most: 4} }},
+			{name: "group", by: []string{"p"}, make: fn(echo)},
+			{name: "end", make: func() actor.Actor { return &orders{last: map[string]int64{}} }},
+			{name: "end2", make: func() actor.Actor { return &orders{last: map[string]int64{}} }},
+		}, "src end", "in wait", "wait end", "in group", "group end2")))
+	}
+	accepted := make([]atomic.Int64, instances)
+	shunts := make([]atomic.Int64, instances)
+	over := atomic.Int64{}
+	stop := make(chan struct{})
+	var watch, work sync.WaitGroup
+	watch.Go(func() {
+		r := rand.New(rand.NewPCG(1, 2))
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			i := all[r.IntN(instances)]
+			i.mu.Lock()
+			if int(i.waiting) > bound {
+				over.Add(1)
+			}
+			i.mu.Unlock()
+			switch r.IntN(6) {
+			case 0:
+				if err := i.StartSources(); err != nil && atoll.KindOf(err) != atoll.FailedState {
+					t.Error(err)
+				}
+			case 1:
+				if err := i.StopSources(t.Context()); err != nil {
+					t.Error(err)
+				}
+			case 2:
+				i.Stats()
+			case 3:
+				if _, err := i.State("end", ""); err != nil {
+					t.Error(err)
+				}
+			case 4:
+				s, err := i.Subscribe("in", 4)
+				if err != nil {
+					t.Error(err)
+					continue
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+				_, _ = s.Next(ctx)
+				cancel()
+				s.Close()
+			default:
+				goruntime.Gosched()
+			}
+		}
+	})
+	for p := range producers {
+		work.Go(func() {
+			r := rand.New(rand.NewPCG(uint64(p), 3))
+			name := actor.String(string(rune('a' + p)))
+			for n := range each {
+				at := r.IntN(instances)
+				e := actor.NewEvent(actor.Field{Name: "p", Value: name}, actor.Field{Name: "n", Value: actor.Int(int64(n))})
+				switch r.IntN(4) {
+				case 0:
+					if all[at].TryPost("in", e) == nil {
+						accepted[at].Add(1)
+					}
+				case 1:
+					_, err := all[at].Shunt(t.Context(), "in", e)
+					if err == nil {
+						shunts[at].Add(1)
+					} else if atoll.KindOf(err) != atoll.Overloaded {
+						t.Error(err)
+					}
+				default:
+					if err := all[at].Post(t.Context(), "in", e); err != nil {
+						t.Error(err)
+						return
+					}
+					accepted[at].Add(1)
+				}
+			}
+		})
+	}
+	work.Wait()
+	close(stop)
+	watch.Wait()
+	if over.Load() > 0 {
+		t.Errorf("a mailbox held more than %d events %d times", bound, over.Load())
+	}
+	for at, i := range all {
+		if err := i.StopSources(t.Context()); err != nil {
+			t.Error(err)
+		}
+		emitted := sources[at].n.Load()
+		if err := i.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		in := accepted[at].Load()
+		type counts struct{ In, Wait, Group, End, End2, Shunt, WrongEnd, WrongEnd2 int64 }
+		node := func(name string) *node { return &i.nodes[i.plan.find(name)] }
+		got := counts{
+			In: int64(node("in").messages), Wait: int64(node("wait").messages), Group: int64(node("group").messages),
+			End: int64(node("end").messages), End2: int64(node("end2").messages), Shunt: shunts[at].Load(),
+			WrongEnd: int64(node("end").act.(*orders).wrong), WrongEnd2: int64(node("end2").act.(*orders).wrong),
+		}
+		want := counts{In: in, Wait: in, Group: in, End: in + emitted, End2: in, Shunt: got.Shunt}
+		// A source may have been stopped between the mailbox and its own count.
+		if got.End > want.End && got.End <= want.End+int64(each) {
+			want.End = got.End
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("instance %d (-want +got):\n%s", at, diff)
+		}
+	}
+	if err := e.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	settle(t, base)
+}
+
+// settle waits until no more than base goroutines are left.
+func settle(t *testing.T, base int) {
+	t.Helper()
+	deadline := time.Now().Add(5 * time.Second)
+	for goruntime.NumGoroutine() > base {
+		if time.Now().After(deadline) {
+			buf := make([]byte, 1<<16)
+			t.Fatalf("%d goroutines, %d before\n%s", goruntime.NumGoroutine(), base, buf[:goruntime.Stack(buf, true)])
+		}
+		goruntime.Gosched()
+	}
+}
+
+func TestMailboxIsExact(t *testing.T) {
+	for _, bound := range []int{1, 2, 3, 7, 16} {
+		e := engine(t, EngineOptions{Mailbox: func() int { return bound }})
+		b := newBlocker(t)
+		i := spawn(t, e, graph([]part{{name: "a", make: b.make}}))
+		if err := i.TryPost("a", event(t, `{"block":1}`)); err != nil {
+			t.Fatal(err)
+		}
+		<-b.entered
+		for n := range bound {
+			if err := i.TryPost("a", number(n)); err != nil {
+				t.Fatalf("bound %d: event %d: %v", bound, n, err)
+			}
+		}
+		err := i.TryPost("a", number(0))
+		var full *atoll.Error
+		if !errors.As(err, &full) || full.Kind != atoll.Overloaded || full.RetryAfter <= 0 {
+			t.Errorf("bound %d: one too many: %v, want Overloaded with RetryAfter", bound, err)
+		}
+		if n, err := i.TryPostBatch("a", []*actor.Event{number(1)}); n != 0 || atoll.KindOf(err) != atoll.Overloaded {
+			t.Errorf("bound %d: a batch too many: %d, %v", bound, n, err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		posted := make(chan error)
+		go func() { posted <- i.Post(ctx, "a", number(0)) }()
+		cancel()
+		if err := <-posted; atoll.KindOf(err) != atoll.Canceled {
+			t.Errorf("bound %d: Post until cancelled: %v", bound, err)
+		}
+		go func() { posted <- i.Post(t.Context(), "a", number(0)) }()
+		b.open()
+		if err := <-posted; err != nil {
+			t.Errorf("bound %d: Post that waited: %v", bound, err)
+		}
+	}
+}
+
+func TestMailboxIsBoundedInBytes(t *testing.T) {
+	e := engine(t, EngineOptions{MailboxBytes: func() int { return 10_000 }, TenantBytes: func() int { return 1 << 20 }})
+	b := newBlocker(t)
+	c := graph([]part{{name: "a", make: b.make}})
+	i := spawn(t, e, c)
+	if err := i.TryPost("a", event(t, `{"block":1}`)); err != nil {
+		t.Fatal(err)
+	}
+	<-b.entered
+	held := 0
+	for i.TryPost("a", number(1)) == nil {
+		held += number(1).Size()
+	}
+	if held < 5_000 || held > 10_000 {
+		t.Errorf("the mailbox held %d bytes of events, the bound is 10000", held)
+	}
+	b.open()
+}
+
+func TestTenantIsBoundedInBytes(t *testing.T) {
+	const share = 1 << 20
+	e := engine(t, EngineOptions{Workers: 1, TenantBytes: func() int { return share }})
+	b := newBlocker(t)
+	c := graph([]part{{name: "a", make: b.make}})
+	big := actor.NewEvent(actor.Field{Name: "block", Value: actor.String(strings.Repeat("x", 20_000))})
+	held := 0
+	for range 20 {
+		i, err := e.Spawn(c, SpawnOptions{Tenant: "greedy"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i.TryPost("a", big) == nil {
+			held += big.Size()
+		}
+	}
+	if most := share + 20*(creditBlock+2*big.Size()); held > most {
+		t.Errorf("a tenant's mailboxes took %d bytes, want at most %d", held, most)
+	}
+	other, err := e.Spawn(c, SpawnOptions{Tenant: "other"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range 20 {
+		if err := other.TryPost("a", big); err != nil {
+			t.Fatalf("another tenant's event %d: %v", n, err)
+		}
+	}
+	b.open()
+}
+
+func TestABlockedActorStopsNobodyElse(t *testing.T) {
+	e := engine(t, EngineOptions{Workers: 2})
+	b := newBlocker(t)
+	c := graph([]part{{name: "a", make: b.make}})
+	const blocked = 40
+	for range blocked {
+		i, err := e.Spawn(c, SpawnOptions{Tenant: "bad"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := i.TryPost("a", event(t, `{"block":1}`)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := make(chan struct{})
+	good, err := e.Spawn(graph([]part{{name: "a", make: fn(func(actor.Context, *actor.Event) (*actor.Event, error) {
+		got <- struct{}{}
+		return nil, nil
+	})}}), SpawnOptions{Tenant: "good"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range 100 {
+		if err := good.TryPost("a", number(n)); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-got:
+		case <-time.After(10 * time.Second):
+			t.Fatalf("event %d of a good neighbour waits for a blocked one", n)
+		}
+	}
+	if n := len(b.entered); n > stuckShare+2 {
+		t.Errorf("one tenant blocks %d workers, want at most %d", n, stuckShare+2)
+	}
+	b.open()
+}
+
+func TestShuntTimesOutWhenTheActorBlocks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := NewEngine(EngineOptions{Workers: 1, ShuntTimeout: func() time.Duration { return time.Second }})
+		if err := e.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		b := newBlocker(t)
+		i := spawn(t, e, graph([]part{{name: "a", make: b.make}}))
+		start := time.Now()
+		_, err := i.Shunt(t.Context(), "a", event(t, `{"block":1}`))
+		if atoll.KindOf(err) != atoll.Timeout || time.Since(start) != time.Second {
+			t.Errorf("after %v: %v, want Timeout after 1s", time.Since(start), err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		if _, err := i.Shunt(ctx, "a", number(1)); atoll.KindOf(err) != atoll.Timeout {
+			t.Errorf("a second one with a deadline: %v, want Timeout", err)
+		}
+		if _, err := i.State("a", ""); atoll.KindOf(err) != atoll.Timeout {
+			t.Errorf("State meanwhile: %v, want Timeout", err)
+		}
+		if s := i.Stats(); s.Actors != 1 {
+			t.Errorf("Stats meanwhile: %+v", s)
+		}
+		b.open()
+		synctest.Wait()
+		if _, err := i.Shunt(t.Context(), "a", number(1)); err != nil {
+			t.Errorf("after the actor returned: %v", err)
+		}
+		if err := e.Shutdown(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestShutdownEndsInTime(t *testing.T) {
+	base := goruntime.NumGoroutine()
+	e := NewEngine(EngineOptions{Workers: 2})
+	if err := e.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b := newBlocker(t)
+	i := spawn(t, e, graph([]part{{name: "a", make: b.make}}))
+	for range 3 {
+		if err := i.TryPost("a", event(t, `{"block":1}`)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-b.entered
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	if err := e.Shutdown(ctx); atoll.KindOf(err) != atoll.Timeout {
+		t.Errorf("Shutdown with a blocked actor: %v, want Timeout", err)
+	}
+	if d := time.Since(start); d > 5*time.Second {
+		t.Errorf("it took %v", d)
+	}
+	if err := i.TryPost("a", number(1)); atoll.KindOf(err) != atoll.Unavailable {
+		t.Errorf("Post afterwards: %v, want Unavailable", err)
+	}
+	if _, err := e.Spawn(i.Checked(), SpawnOptions{}); atoll.KindOf(err) != atoll.Unavailable {
+		t.Errorf("Spawn afterwards: %v, want Unavailable", err)
+	}
+	b.open()
+	if err := e.Shutdown(t.Context()); err != nil {
+		t.Errorf("Shutdown once the actor has returned: %v", err)
+	}
+	if err := e.Start(t.Context()); atoll.KindOf(err) != atoll.Unavailable {
+		t.Errorf("Start afterwards: %v, want Unavailable", err)
+	}
+	settle(t, base)
+}
+
+// closing notes that it was closed, and how many events it had by then.
+type closing struct {
+	n      int
+	closed chan int
+}
+
+func (c *closing) Trigger(actor.Context, *actor.Event) (*actor.Event, error) {
+	c.n++
+	return nil, nil
+}
+func (c *closing) Close() error { c.closed <- c.n; return errors.New("for the log") }
+
+func TestCloseHandlesWhatWasAcceptedFirst(t *testing.T) {
+	e := engine(t, EngineOptions{})
+	c := &closing{closed: make(chan int, 2)}
+	i := spawn(t, e, graph([]part{{name: "a", make: fn(echo)}, {name: "b", make: func() actor.Actor { return c }}}, "a b"))
+	s, err := i.Subscribe("a", 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range 1000 {
+		if err := i.Post(t.Context(), "a", number(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := i.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := i.Close(t.Context()); err != nil {
+		t.Errorf("a second Close: %v", err)
+	}
+	if n := <-c.closed; n != 1000 || len(c.closed) != 0 {
+		t.Errorf("closed after %d events and %d times more, want 1000 and 0", n, len(c.closed))
+	}
+	for _, err := range []error{
+		i.Post(t.Context(), "a", number(1)), i.StartSources(),
+		func() error { _, err := i.Shunt(t.Context(), "a", number(1)); return err }(),
+		func() error { _, err := i.Subscribe("a", 1); return err }(),
+		func() error { _, err := i.State("a", ""); return err }(),
+	} {
+		if atoll.KindOf(err) != atoll.Unavailable {
+			t.Errorf("after Close: %v, want Unavailable", err)
+		}
+	}
+	var got []string
+	for {
+		e, err := s.Next(t.Context())
+		if err != nil {
+			if atoll.KindOf(err) != atoll.Unavailable {
+				t.Errorf("Next: %v", err)
+			}
+			break
+		}
+		got = append(got, e.String())
+	}
+	if len(got) != 10 || got[9] != `{"n":999}` || s.Lost() != 990 {
+		t.Errorf("the subscription has %v and lost %d, want the last ten and 990", got, s.Lost())
+	}
+	if n := len(e.instances) + len(e.plans) + len(e.tenants); n != 0 {
+		t.Errorf("the engine still knows %d things of it", n)
+	}
+}
+
+func TestRefuse(t *testing.T) {
+	i := spawn(t, engine(t, EngineOptions{}), graph([]part{{name: "a", make: fn(echo)}}))
+	i.Refuse(atoll.FailedState)
+	_, err := i.Shunt(t.Context(), "a", number(1))
+	if post := i.TryPost("a", number(1)); atoll.KindOf(post) != atoll.FailedState || atoll.KindOf(err) != atoll.FailedState {
+		t.Errorf("while refused: %v, %v", post, err)
+	}
+	i.Refuse(0)
+	if err := i.TryPost("a", number(1)); err != nil {
+		t.Errorf("taken in again: %v", err)
+	}
+}
+
+func TestSpawnFailsWhole(t *testing.T) {
+	e := engine(t, EngineOptions{})
+	c := &closing{closed: make(chan int, 1)}
+	g := graph([]part{{name: "a", make: func() actor.Actor { return c }}, {name: "b", make: func() actor.Actor { panic("no") }}})
+	_, err := e.Spawn(g, SpawnOptions{})
+	if atoll.KindOf(err) != atoll.Failed {
+		t.Errorf("Spawn: %v, want Failed", err)
+	}
+	if len(c.closed) != 1 {
+		t.Error("the actor made before was not closed")
+	}
+	if n := len(e.instances) + len(e.plans) + len(e.tenants); n != 0 {
+		t.Errorf("the engine still knows %d things of it", n)
+	}
+}
+
+func TestAFloodFromOneEventIsNotHeld(t *testing.T) {
+	n := 1_000_000
+	if testing.Short() {
+		n = 10_000
+	}
+	i := spawn(t, engine(t, EngineOptions{}), graph([]part{
+		{name: "a", make: fn(func(c actor.Context, e *actor.Event) (*actor.Event, error) {
+			for range n {
+				c.Emit(e)
+			}
+			return nil, nil
+		})},
+		{name: "b", make: fn(pass)},
+	}, "a b"))
+	if err := i.TryPost("a", number(1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := i.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if s := i.Stats(); s.Messages != uint64(n)+1 || s.Exceptions != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestAsyncQueueIsBounded(t *testing.T) {
+	gate := make(chan struct{})
+	act := &gated{gate: gate}
+	end := &recorder{}
+	i := spawn(t, engine(t, EngineOptions{Mailbox: func() int { return 300 }}), graph([]part{
+		{name: "a", make: fn(func(c actor.Context, e *actor.Event) (*actor.Event, error) {
+			for n := range 500 {
+				c.Emit(number(n))
+			}
+			return nil, nil
+		})},
+		{name: "b", make: func() actor.Actor { return act }},
+		{name: "end", make: end.make},
+	}, "a b", "b end"))
+	if err := i.TryPost("a", number(0)); err != nil {
+		t.Fatal(err)
+	}
+	for i.Stats().Exceptions < 200 {
+		goruntime.Gosched()
+	}
+	// The runtime takes no more mail now, and what it holds is bounded.
+	took := 0
+	for i.TryPost("b", number(took)) == nil {
+		took++
+	}
+	if took > 300 {
+		t.Errorf("%d events taken behind a full asynchronous actor", took)
+	}
+	close(gate)
+	if err := i.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got := end.texts()
+	if len(got) != 300+took || got[0] != `{"n":0}` || got[299] != `{"n":299}` {
+		t.Errorf("%d results, want %d in order", len(got), 300+took)
+	}
+	if act.most.Load() > 3 {
+		t.Errorf("%d at a time, want at most 3", act.most.Load())
+	}
+}
+
+// gated performs when its gate is open.
+type gated struct {
+	gate      chan struct{}
+	now, most atomic.Int64
+}
+
+func (*gated) Trigger(actor.Context, *actor.Event) (*actor.Event, error) { return nil, nil }
+func (*gated) Parallel() int                                             { return 3 }
+func (g *gated) Perform(ctx context.Context, e *actor.Event) (*actor.Event, error) {
+	g.most.Store(max(g.most.Load(), g.now.Add(1)))
+	defer g.now.Add(-1)
+	select {
+	case <-g.gate:
+		return e, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func TestAsyncOutcomes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := NewEngine(EngineOptions{})
+		if err := e.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		act := &performing{}
+		i := spawn(t, e, graph([]part{
+			{name: "a", make: func() actor.Actor { return act }},
+			{name: "c", make: fn(func(c actor.Context, _ *actor.Event) (*actor.Event, error) {
+				v, err := c.Collect("x")
+				if err != nil {
+					return nil, err
+				}
+				out, _ := actor.FromValue(v)
+				return out, nil
+			}), collect: []CheckedCollect{{Alias: "x", From: 0, Data: number(7)}}},
+		}))
+		shunt := func(to string, n int) string {
+			out, err := i.Shunt(t.Context(), to, number(n))
+			if err != nil {
+				return atoll.KindOf(err).String()
+			}
+			return out.String()
+		}
+		got := map[string]string{"result": shunt("a", 1), "panic": shunt("a", -1), "slow": shunt("a", 20_000), "collected": shunt("c", 0)}
+		want := map[string]string{"result": `{"n":1}`, "panic": "failed", "slow": "timeout", "collected": `{"n":7}`}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		if _, err := i.Shunt(t.Context(), "a", number(0)); err != nil {
+			t.Error(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := e.Shutdown(ctx); err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+	})
+}
+
+// performing waits for as many milliseconds as the event says.
+type performing struct{}
+
+func (*performing) Trigger(actor.Context, *actor.Event) (*actor.Event, error) { return nil, nil }
+func (*performing) Parallel() int                                             { return 2 }
+func (*performing) Perform(ctx context.Context, e *actor.Event) (*actor.Event, error) {
+	n, _ := e.Get(nKey).Int()
+	if n < 0 {
+		panic("no")
+	}
+	select {
+	case <-time.After(time.Duration(n) * time.Millisecond):
+		return e, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func TestAnActorThatEndsItsGoroutine(t *testing.T) {
+	base := goruntime.NumGoroutine()
+	e := NewEngine(EngineOptions{Workers: 1})
+	if err := e.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	i := spawn(t, e, graph([]part{{name: "a", make: fn(func(_ actor.Context, e *actor.Event) (*actor.Event, error) {
+		if n, _ := e.Get(nKey).Int(); n == 1 {
+			goruntime.Goexit()
+		}
+		return e, nil
+	})}, {name: "b", make: fn(pass)}}, "a b"))
+	for n := range 3 {
+		if err := i.Post(t.Context(), "a", number(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := e.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s := i.Stats()
+	if diff := cmp.Diff(Stats{Actors: 2, Messages: 5, Exceptions: 1, Counters: map[string]map[string]uint64{"total": {}}}, s); diff != "" {
+		t.Errorf("Stats (-want +got):\n%s", diff)
+	}
+	settle(t, base)
+}
+
+func TestSourcesOfARuntime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := NewEngine(EngineOptions{})
+		if err := e.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		end := &recorder{}
+		i := spawn(t, e, graph([]part{
+			{name: "a", make: func() actor.Actor { return &pacing{} }},
+			{name: "bad", make: func() actor.Actor { return panicking{} }},
+			{name: "end", make: end.make},
+		}, "a end", "bad end"))
+		for range 2 {
+			if err := i.StartSources(); err != nil {
+				t.Fatal(err)
+			}
+			i.Refuse(0)
+			time.Sleep(2500 * time.Millisecond)
+			if err := i.StopSources(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			i.Refuse(atoll.FailedState)
+			time.Sleep(time.Hour)
+		}
+		if diff := cmp.Diff([]string{`{"n":1}`, `{"n":2}`, `{"n":3}`, `{"n":4}`}, end.texts()); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		if s := i.Stats(); s.Messages != 4 || s.Exceptions != 2 {
+			t.Errorf("%+v, want 4 messages at the receiver and 2 exceptions of the source that panics", s)
+		}
+		if err := i.StartSources(); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Shutdown(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// pacing emits a number each second.
+type pacing struct{ n int }
+
+func (*pacing) Trigger(actor.Context, *actor.Event) (*actor.Event, error) { return nil, nil }
+func (p *pacing) Run(ctx context.Context, out actor.Outlet) error {
+	for {
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		p.n++
+		if err := out.EmitBatch(ctx, []*actor.Event{number(p.n)}); err != nil {
+			return err
+		}
+	}
+}
+
+type panicking struct{}
+
+func (panicking) Trigger(actor.Context, *actor.Event) (*actor.Event, error) { return nil, nil }
+func (panicking) Run(context.Context, actor.Outlet) error                   { panic("no") }
+
+func TestGroupsAreBounded(t *testing.T) {
+	i := spawn(t, engine(t, EngineOptions{Children: func() int { return 2 }}), graph([]part{{name: "a", by: []string{"k"}, make: fn(echo)}}))
+	long := actor.NewEvent(actor.Field{Name: "k", Value: actor.String(strings.Repeat("x", maxGroupKey+1))})
+	for _, e := range []*actor.Event{long, event(t, `{"k":"a"}`), event(t, `{"k":"b"}`), event(t, `{"k":"c"}`), event(t, `{"k":"a"}`)} {
+		if err := i.Post(t.Context(), "a", e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := i.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if s := i.Stats(); s.Messages != 5 || s.Exceptions != 2 || s.Children != 2 {
+		t.Errorf("%+v, want 5 messages, 2 exceptions, 2 children", s)
+	}
+}

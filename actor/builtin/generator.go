@@ -67,6 +67,7 @@ type generator struct {
 	pending *actor.Event // drawn, but refused when the source was stopped
 	rand    *rand.Rand
 	seeded  *rand.PCG // source of rand if it is repeatable
+	before  rand.PCG  // seeded as it was when pending was drawn
 }
 
 // Trigger ignores events.
@@ -106,6 +107,9 @@ func (g *generator) next() *actor.Event {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.pending == nil {
+		if g.seeded != nil {
+			g.before = *g.seeded
+		}
 		g.pending = g.shape.event(g.rand)
 	}
 	return g.pending
@@ -154,7 +158,11 @@ func (g *generator) SaveState() ([]byte, error) {
 	defer g.mu.Unlock()
 	saved := savedGenerator{Count: g.count}
 	if g.seeded != nil {
-		state, err := g.seeded.MarshalBinary()
+		from := *g.seeded
+		if g.pending != nil {
+			from = g.before // the other instance draws it again
+		}
+		state, err := from.MarshalBinary()
 		if err != nil {
 			return nil, err
 		}

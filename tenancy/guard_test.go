@@ -66,6 +66,10 @@ func TestEveryMethodAsksTheGuard(t *testing.T) {
 		"Users.SetPassword": {func(c context.Context, b *bench, _ *User) error {
 			return b.Users().SetPassword(c, "neo", "brand new", PasswordRule{})
 		}, []string{"update @ user::/accounts::neo"}},
+		"Users.VerifyPassword": {func(c context.Context, b *bench, _ *User) error {
+			_, err := b.Users().VerifyPassword(c, "neo", "x")
+			return err
+		}, []string{"update @ user::/accounts::neo"}},
 		"Users.Delete": {func(c context.Context, b *bench, _ *User) error {
 			_, err := b.Users().Delete(c, "neo", false)
 			return err

@@ -164,3 +164,30 @@ func TestRecentForgetsWhatIsNotUsed(t *testing.T) {
 		t.Error("what is dropped is still there")
 	}
 }
+
+func TestVerifyPassword(t *testing.T) {
+	b := newBench(t, WithMode(AcceptAll))
+	b.must(b.EnsureImplicit(b.ctx()))
+	b.user("neo")
+	tests := map[string]struct {
+		ref, password string
+		want          bool
+		kind          atoll.Kind
+	}{
+		"the password":              {"neo", "secret-neo", true, 0},
+		"another":                   {"neo", "secret", false, 0},
+		"none":                      {"neo", "", false, 0},
+		"one without end":           {"neo", strings.Repeat("x", 5000), false, 0},
+		"of an account without one": {"coral", "x", false, 0},
+		"of nobody":                 {"nobody", "x", false, atoll.NotFound},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, err := b.Users().VerifyPassword(b.ctx(), tt.ref, tt.password)
+			wantKind(t, err, tt.kind, "")
+			if got != tt.want {
+				t.Errorf("right = %v, want %v", got, tt.want)
+			}
+		})
+	}
+}

@@ -256,6 +256,23 @@ func (u *Users) SetPassword(ctx context.Context, ref, password string, rule Pass
 	return err
 }
 
+// VerifyPassword reports whether password is the one of the account that ref
+// names, for callers who must show it again before they change something. It
+// asks whether the caller may update the account, works in every mode and is no
+// login. NotFound, Denied; Overloaded; without a password of ours it is false.
+func (u *Users) VerifyPassword(ctx context.Context, ref, password string) (bool, error) {
+	v := u.s.st.View()
+	row, err := u.s.find(ctx, "tenancy.Users.VerifyPassword", v, ref, policy.Update)
+	if err != nil {
+		return false, err
+	}
+	if password == "" || len(password) > maxPasswordBytes {
+		return false, nil
+	}
+	cred, _ := credentials.Get(v, userSubject(row.ID))
+	return u.s.hash.verify(ctx, cred, password)
+}
+
 // setCredential writes a new password and ends the sessions of the account.
 func (s *Service) setCredential(tx *store.Tx, userID string, cred *Credential) error {
 	if err := putCredential(tx, userSubject(userID), cred); err != nil {

@@ -50,8 +50,15 @@ func (s *Service) Create(ctx context.Context, def *Definition) (*Creation, error
 		return nil, atoll.Wrap(op, err)
 	}
 	id := uuid.NewString()
-	l := s.hold(id) // nobody else knows the id before the commit; who hears of it then waits
-	defer l.mu.Unlock()
+	l, err := s.hold(ctx, id) // nobody else knows the id before the commit; who hears of it then waits
+	if err != nil {
+		return nil, atoll.Wrap(op, err)
+	}
+	defer l.leave()
+	if err := s.ready(op); err != nil { // asked again: Shutdown closes what it finds held
+		s.drop(l)
+		return nil, err
+	}
 	rec, warnings, err := s.instantiate(ctx, l, checked, c, owner, shown)
 	if err != nil {
 		_ = s.close(ctx, l) // what remains of it cannot be told to anybody
@@ -76,8 +83,10 @@ func (s *Service) instantiate(ctx context.Context, l *live, checked *Checked, c 
 		if _, ok := s.user(tx, owner.ID); !ok {
 			return &atoll.Error{Kind: atoll.Reference, Op: "runtime.Create", Msg: "no user " + owner.Name + " to own the runtime", Subject: atoll.Subject{Type: "user", ID: owner.Name}}
 		}
-		if most := s.settings.MaxRuntimes(); !c.admin && runtimeByName.Count(tx, store.KeyOf(owner.ID)) >= most {
-			return atoll.Errorf(atoll.Quota, "runtime.Create", "a user has at most %d runtimes", most)
+		if !c.admin {
+			if err := s.quota(tx, owner.ID, rec.Actors); err != nil {
+				return err
+			}
 		}
 		rec.Name = FreeName(checked.Def.Name, func(name string) bool { return taken(tx, owner.ID, name) })
 		if rec.Name == "" {
@@ -91,7 +100,10 @@ func (s *Service) instantiate(ctx context.Context, l *live, checked *Checked, c 
 			return atoll.Errorf(atoll.TooLarge, "runtime.Create", "a definition has at most %d bytes", actor.MaxSize)
 		}
 		rec.Since = tx.Now()
-		rec.Machine, warnings = s.placer.Place(tx, s.placement(&def))
+		var err error
+		if rec.Machine, warnings, err = s.placer.Place(tx, s.placement(tx, &def)); err != nil {
+			return err
+		}
 		if err := runtimes.Insert(tx, rec); err != nil {
 			return err
 		}
@@ -108,6 +120,21 @@ func (s *Service) instantiate(ctx context.Context, l *live, checked *Checked, c 
 	}
 	l.now.Store(&spawned{l.now.Load().Instance, checked, rec.Definition})
 	return rec, warnings, nil
+}
+
+// quota refuses what is more than one user may have.
+func (s *Service) quota(r store.Reader, ownerID string, actors int) error {
+	count := 1
+	for rec := range runtimeByName.All(r, store.KeyOf(ownerID)) {
+		count, actors = count+1, actors+rec.Actors
+	}
+	if most := s.settings.MaxRuntimes(); count > most {
+		return atoll.Errorf(atoll.Quota, "runtime.Create", "a user has at most %d runtimes", most)
+	}
+	if most := s.settings.MaxActors(); actors > most {
+		return atoll.Errorf(atoll.Quota, "runtime.Create", "the runtimes of a user have at most %d actors", most)
+	}
+	return nil
 }
 
 // taken reports whether an owner cannot use a name for a new runtime.
@@ -144,6 +171,17 @@ func (s *Service) Check(ctx context.Context, def *Definition) ([]string, error) 
 		return nil, ProblemsError(op, ps)
 	}
 	return checked.Warnings, nil
+}
+
+// Findings returns every fault of a definition, with JSON pointers; none if
+// Create could make it. It changes nothing and asks for no permission.
+func (s *Service) Findings(def *Definition) []atoll.Finding {
+	_, ps := Check(def, s.reg, s.env, s.checkOptions(nil, false))
+	var all []atoll.Finding
+	for i := range ps {
+		all = append(all, ps[i].Faults...)
+	}
+	return all
 }
 
 // definition returns the stored text, which callers may keep.

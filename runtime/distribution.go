@@ -156,6 +156,8 @@ func (d *Distribution) warnings(member func(Machine) bool) []string {
 		return nil
 	case !KnownMode(d.Mode):
 		return []string{fmt.Sprintf("unknown distribution mode %q: the runtime is placed locally%s", short(d.Mode), didYouMean(nearest(d.Mode, slices.Values(modes))))}
+	case d.Mode == DuplicateRuntime:
+		return []string{"distribution mode duplicate: the copies are run as one runtime here"}
 	case d.Mode != Predefined:
 		return nil
 	case d.Machine == nil || !d.Machine.complete():

@@ -27,8 +27,8 @@
 // definition that cannot live is never stored; nobody knows the id before the
 // commit, and a commit that fails closes the instance again.
 //
-// Per runtime one lock is held while its instance is brought in step, so starts
-// and stops of the same runtime cannot overtake each other.
+// Per runtime one caller at a time brings the instance in step, and looks at the
+// row only then, so starts and stops of one runtime cannot overtake each other.
 //
 // # The event path
 //

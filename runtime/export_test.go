@@ -12,11 +12,11 @@ import (
 func LiveRuntimes(s *Service) map[string]bool {
 	live := map[string]bool{}
 	for _, l := range s.all() {
-		l.mu.Lock()
+		_ = l.take(context.Background())
 		if l.now.Load() != nil {
 			live[l.id] = l.sources
 		}
-		l.mu.Unlock()
+		l.leave()
 	}
 	return live
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/atoll-platform/atoll"
 	"github.com/atoll-platform/atoll/actor"
+	"github.com/atoll-platform/atoll/internal/store"
 	"github.com/atoll-platform/atoll/policy"
 	"github.com/atoll-platform/atoll/runtime"
 )
@@ -266,7 +267,7 @@ func TestAddPermission(t *testing.T) {
 		"another runtime":              {with(func(in *runtime.PermissionInput) { in.Runtime = "other" }), atoll.Invalid, []string{"runtime"}},
 		"a uri of another runtime":     {with(func(in *runtime.PermissionInput) { in.URI = "/api/runtimes/other" }), atoll.Invalid, []string{"uri"}},
 		"an unknown method and no uri": {with(func(in *runtime.PermissionInput) { in.Method, in.URI = "FETCH", "" }), atoll.Invalid, []string{"method", "uri"}},
-		"an unknown user":              {with(func(in *runtime.PermissionInput) { in.User = "who" }), atoll.Reference, nil},
+		"an unknown user":              {with(func(in *runtime.PermissionInput) { in.User = "who" }), atoll.Reference, []string{"user"}},
 		"no user":                      {with(func(in *runtime.PermissionInput) { in.User = "" }), atoll.Invalid, []string{"user"}},
 		"an id that is none":           {with(func(in *runtime.PermissionInput) { in.ID = "7" }), atoll.Invalid, []string{"id"}},
 	}
@@ -290,6 +291,24 @@ func TestAddPermission(t *testing.T) {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestGrantInsideATransaction(t *testing.T) {
+	w := newWorld(t, worldOption{auth: verdict(false)})
+	id := w.create(context.Background(), named("r")).ID
+	in := runtime.PermissionInput{User: "ann", Method: "GET", URI: "/api/runtimes/r", Allowed: true}
+	for ref, want := range map[string]atoll.Kind{id: 0, "coral-r": 0, "r": atoll.Reference, "who-r": atoll.Reference} {
+		_, err := w.st.Update(as(neoID), func(tx *store.Tx) error {
+			_, err := w.svc.Grant(tx, ref, in)
+			return err
+		})
+		if atoll.KindOf(err) != want {
+			t.Errorf("Grant on %s: %v, want %v", ref, err, want)
+		}
+	}
+	if gs := w.grants.List(w.st.View(), id); len(gs) != 3 { // the owner's and two more
+		t.Errorf("%d permissions", len(gs))
 	}
 }
 

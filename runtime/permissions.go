@@ -73,32 +73,56 @@ func (s *Service) AddPermission(ctx context.Context, ref string, in PermissionIn
 	}
 	var g *policy.Grant
 	_, err = s.st.Update(ctx, func(tx *store.Tx) error {
-		names := s.names(tx, rec)
-		u, found := s.byName(tx, in.User)
-		if isUUID(in.User) {
-			u, found = s.user(tx, strings.ToLower(in.User))
-		}
-		row := policy.GrantInput{ID: in.ID, UserID: in.User, Method: in.Method, URI: in.URI, Allowed: in.Allowed}
-		_, findings := policy.CheckGrant(row, rec.ID, names)
-		if in.Runtime != "" && !names(in.Runtime) {
-			findings = append(findings, atoll.Finding{Path: "runtime", Code: "runtime", Msg: "runtime is another one"})
-		}
-		switch {
-		case len(findings) > 0:
-			return &atoll.Error{Kind: atoll.Invalid, Op: op, Msg: "the permission is not valid", Findings: findings}
-		case !found:
-			return &atoll.Error{Kind: atoll.Reference, Op: op, Msg: "no user " + short(in.User), Subject: atoll.Subject{Type: "user", ID: in.User}}
-		}
 		if _, ok := runtimes.Get(tx, rec.ID); !ok {
 			return noRuntime(op, ref)
 		}
-		row.UserID = u.ID
-		tx.Note("runtime.permission.add", s.address(tx, rec).String(), nil)
 		var err error
-		g, err = s.grants.Add(tx, rec.ID, row, names)
+		g, err = s.grant(tx, rec, in)
 		return err
 	})
 	return g, atoll.Wrap(op, err)
+}
+
+// Grant adds a permission on the runtime that ref names (an id, or owner-name)
+// inside a transaction, without asking the guard: it is for what is made
+// together with something else. It fails as AddPermission does, with Reference
+// for a runtime that does not exist.
+func (s *Service) Grant(tx *store.Tx, ref string, in PermissionInput) (*policy.Grant, error) {
+	const op = "runtime.Grant"
+	if s.grants == nil {
+		return nil, atoll.Errorf(atoll.Unavailable, op, "no permissions are kept here")
+	}
+	rec := s.lookup(tx, caller{}, ref)
+	if rec == nil {
+		return nil, &atoll.Error{Kind: atoll.Reference, Op: op, Msg: "no runtime " + short(ref), Subject: atoll.Subject{Type: "runtime", ID: ref},
+			Findings: []atoll.Finding{{Path: "runtime", Code: "unknown", Msg: "no runtime " + short(ref)}}}
+	}
+	g, err := s.grant(tx, rec, in)
+	return g, atoll.Wrap(op, err)
+}
+
+// grant adds a permission on a runtime that exists.
+func (s *Service) grant(tx *store.Tx, rec *Record, in PermissionInput) (*policy.Grant, error) {
+	names := s.names(tx, rec)
+	u, found := s.byName(tx, in.User)
+	if isUUID(in.User) {
+		u, found = s.user(tx, strings.ToLower(in.User))
+	}
+	row := policy.GrantInput{ID: in.ID, UserID: in.User, Method: in.Method, URI: in.URI, Allowed: in.Allowed}
+	_, findings := policy.CheckGrant(row, rec.ID, names)
+	if in.Runtime != "" && !names(in.Runtime) {
+		findings = append(findings, atoll.Finding{Path: "runtime", Code: "runtime", Msg: "runtime is another one"})
+	}
+	switch {
+	case len(findings) > 0:
+		return nil, &atoll.Error{Kind: atoll.Invalid, Msg: "the permission is not valid", Findings: findings}
+	case !found:
+		return nil, &atoll.Error{Kind: atoll.Reference, Msg: "no user " + short(in.User), Subject: atoll.Subject{Type: "user", ID: in.User},
+			Findings: []atoll.Finding{{Path: "user", Code: "unknown", Msg: "no user " + short(in.User)}}}
+	}
+	row.UserID = u.ID
+	tx.Note("runtime.permission.add", s.address(tx, rec).String(), nil)
+	return s.grants.Add(tx, rec.ID, row, names)
 }
 
 // SetPermission turns a permission into a denial or back. It fails as

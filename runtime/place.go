@@ -1,27 +1,24 @@
 package runtime
 
 import (
-	"context"
 	"slices"
 
-	"github.com/atoll-platform/atoll"
 	"github.com/atoll-platform/atoll/internal/store"
-	"github.com/atoll-platform/atoll/policy"
 )
 
 // Placement is what a Placer decides from.
 type Placement struct {
-	Mode         string        // the one that counts: the definition's, else the platform's
+	Mode         string        // known, and not duplicate: the definition's, else the platform's
 	Distribution *Distribution // of the definition; nil if it has none
 	Actors       int
 }
 
-// Placer chooses machines for runtimes. It is called inside transactions and
-// reads through r alone; it is safe for concurrent use.
+// Placer chooses machines for runtimes, inside the transaction that stores
+// them. It is safe for concurrent use.
 type Placer interface {
-	// Place returns the address of a machine, and what the caller asked for that
-	// could not be had.
-	Place(r store.Reader, p Placement) (machine string, warnings []string)
+	// Place returns the address of a machine, and what was asked for that could
+	// not be had. It may keep rows of its own, such as the machine used last.
+	Place(tx *store.Tx, p Placement) (machine string, warnings []string, err error)
 	// Member reports whether m is a machine of the platform.
 	Member(r store.Reader, m Machine) bool
 }
@@ -32,51 +29,46 @@ func OnlyHere(machine string) Placer { return here(machine) }
 
 type here string
 
-func (h here) Place(store.Reader, Placement) (string, []string) { return string(h), nil }
+func (h here) Place(*store.Tx, Placement) (string, []string, error) { return string(h), nil, nil }
 
 func (h here) Member(_ store.Reader, m Machine) bool { return m.String() == string(h) }
 
-// placement returns where a definition is to be placed.
-func (s *Service) placement(d *Definition) Placement {
+// placement returns where a definition is to be placed. What Check warns of is
+// placed locally, so that nobody warns twice.
+func (s *Service) placement(r store.Reader, d *Definition) Placement {
 	p := Placement{Mode: s.settings.DistributorMode(), Distribution: d.Distribution, Actors: len(d.Actors)}
 	if d.Distribution != nil {
 		p.Mode = d.Distribution.Mode
 	}
-	if !KnownMode(p.Mode) {
+	if p.Mode == DuplicateRuntime && d.Distribution != nil {
+		p.Mode = d.Distribution.Spread
+	}
+	warned := p.Mode == Predefined && len(d.Distribution.warnings(func(m Machine) bool { return s.placer.Member(r, m) })) > 0
+	if warned || p.Mode == DuplicateRuntime || !KnownMode(p.Mode) {
 		p.Mode = Local
 	}
 	return p
 }
 
 // PlaceAgain places all runtimes of a machine that has left anew, by the
-// platform's mode, and returns how many it moved. Kinds: Denied, Unavailable.
-func (s *Service) PlaceAgain(ctx context.Context, machine string) (int, error) {
-	const op = "runtime.PlaceAgain"
-	if err := s.ready(op); err != nil {
-		return 0, err
-	}
-	if err := s.guard.Check(ctx, policy.Do(policy.Update, policy.FQN{Type: "cluster", Namespace: "/"})); err != nil {
-		return 0, atoll.Wrap(op, err)
-	}
+// platform's mode, and returns how many it moved. It is for the transaction in
+// which the machine leaves and asks no guard.
+func (s *Service) PlaceAgain(tx *store.Tx, machine string) (int, error) {
 	moved := 0
-	_, err := s.st.Update(ctx, func(tx *store.Tx) error {
-		mode := s.settings.DistributorMode()
-		for _, rec := range slices.Collect(runtimesByMachine.All(tx, store.KeyOf(machine))) {
-			c := *rec
-			c.Machine, _ = s.placer.Place(tx, Placement{Mode: mode, Actors: c.Actors})
-			if c.Machine == machine {
-				continue
-			}
-			tx.Note("runtime.move", s.address(tx, rec).String(), map[string]string{"from": machine, "to": c.Machine})
-			if err := runtimes.Put(tx, &c); err != nil {
-				return err
-			}
-			moved++
+	for _, rec := range slices.Collect(runtimesByMachine.All(tx, store.KeyOf(machine))) {
+		c := *rec
+		var err error
+		if c.Machine, _, err = s.placer.Place(tx, s.placement(tx, &Definition{Actors: make([]ActorDef, c.Actors)})); err != nil {
+			return moved, err
 		}
-		return nil
-	})
-	if err != nil {
-		return 0, atoll.Wrap(op, err)
+		if c.Machine == machine {
+			continue
+		}
+		tx.Note("runtime.move", s.address(tx, rec).String(), map[string]string{"from": machine, "to": c.Machine})
+		if err := runtimes.Put(tx, &c); err != nil {
+			return moved, err
+		}
+		moved++
 	}
 	return moved, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -17,12 +16,29 @@ import (
 type live struct {
 	id string
 
-	mu      sync.Mutex // held while the instance is brought in step with the row
-	sources bool       // active, or meant to be
-	gone    bool       // no longer in Service.lives
+	turn    chan struct{} // full while somebody brings the instance in step with the row
+	sources bool          // active, or meant to be
+	gone    bool          // no longer in Service.lives
 
-	now atomic.Pointer[spawned] // changed under mu; nil while there is no instance
+	now atomic.Pointer[spawned] // changed by whose turn it is; nil while there is no instance
 }
+
+// take waits for the turn of the caller, who calls leave.
+func (l *live) take(ctx context.Context) error {
+	select {
+	case l.turn <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case l.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (l *live) leave() { <-l.turn }
 
 // spawned is an instance and what it was made from.
 type spawned struct {
@@ -35,7 +51,7 @@ type spawned struct {
 // its actors before it is left behind.
 const closeTime = 10 * time.Second
 
-// close ends the instance, if there is one. The caller holds l.mu.
+// close ends the instance, if there is one. It is the caller's turn.
 func (s *Service) close(ctx context.Context, l *live) error {
 	inst := l.now.Swap(nil)
 	if inst == nil {
@@ -94,15 +110,18 @@ func (s *Service) all() []*live {
 	return ls
 }
 
-// hold returns the live runtime of that id, locked; it makes one if there is none.
-func (s *Service) hold(id string) *live {
+// hold returns the live runtime of that id when it is the caller's turn; it
+// makes one if there is none.
+func (s *Service) hold(ctx context.Context, id string) (*live, error) {
 	for {
 		l := s.liveOf(id)
-		l.mu.Lock()
-		if !l.gone {
-			return l
+		if err := l.take(ctx); err != nil {
+			return nil, err
 		}
-		l.mu.Unlock()
+		if !l.gone {
+			return l, nil
+		}
+		l.leave()
 	}
 }
 
@@ -111,13 +130,13 @@ func (s *Service) liveOf(id string) *live {
 	defer s.mu.Unlock()
 	l := s.lives[id]
 	if l == nil {
-		l = &live{id: id}
+		l = &live{id: id, turn: make(chan struct{}, 1)}
 		s.lives[id] = l
 	}
 	return l
 }
 
-// drop forgets l. The caller holds l.mu.
+// drop forgets l. It is the caller's turn.
 func (s *Service) drop(l *live) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -139,8 +158,11 @@ func (s *Service) instance(id string) *spawned {
 
 // sync brings the instance of one runtime in step with its row.
 func (s *Service) sync(ctx context.Context, id string) error {
-	l := s.hold(id)
-	defer l.mu.Unlock()
+	l, err := s.hold(ctx, id)
+	if err != nil {
+		return err
+	}
+	defer l.leave()
 	v := s.st.View()
 	rec, ok := runtimes.Get(v, id)
 	if !ok || s.state.Load() == shutDown {
@@ -196,7 +218,7 @@ func (s *Service) revive(l *live, rec *Record) (Status, error) {
 	return Invalid, nil
 }
 
-// spawn makes the instance. The caller holds l.mu.
+// spawn makes the instance. It is the caller's turn.
 func (s *Service) spawn(l *live, checked *Checked, ownerID, text string) error {
 	inst, err := s.engine.Spawn(checked, SpawnOptions{ID: l.id, Tenant: ownerID, Env: s.env})
 	if err != nil {
@@ -226,7 +248,8 @@ func (s *Service) mark(ctx context.Context, rec *Record, status Status) error {
 	return err
 }
 
-// bring switches the sources; it may be called again and again. The caller holds l.mu.
+// bring switches the sources; it may be called again and again. It is the caller's
+// turn.
 func (l *live) bring(ctx context.Context, status Status) error {
 	if status == Running {
 		l.sources = true // also if only some could start: the next try starts the others

@@ -474,32 +474,69 @@ func TestReservedNamesAreBounded(t *testing.T) {
 	}
 }
 
+func TestPlacement(t *testing.T) {
+	p := &movable{}
+	w := newWorld(t, worldOption{options: []runtime.Option{runtime.WithPlacer(p)}, settings: runtime.Settings{DistributorMode: func() string { return "round-robin" }}})
+	tests := map[string]struct {
+		distribution *runtime.Distribution
+		want         string // the mode that is asked for
+		warnings     int
+	}{
+		"the platform's mode without a distribution": {nil, "round-robin", 0},
+		"the definition's mode":                      {&runtime.Distribution{Mode: "random"}, "random", 0},
+		"a mode nobody knows is local":               {&runtime.Distribution{Mode: "split-x"}, "local", 1},
+		"a member":                                   {&runtime.Distribution{Mode: "predefined", Machine: &runtime.Machine{IP: "h", Port: 1}}, "predefined", 0},
+		"a stranger is local":                        {&runtime.Distribution{Mode: "predefined", Machine: &runtime.Machine{IP: "who", Port: 1}}, "local", 1},
+		"no machine is local":                        {&runtime.Distribution{Mode: "predefined"}, "local", 1},
+		"copies by a mode":                           {&runtime.Distribution{Mode: "duplicate", Copies: 2, Spread: "random"}, "random", 1},
+		"copies on machines":                         {&runtime.Distribution{Mode: "duplicate", Copies: 2, Machines: []runtime.Machine{{IP: "h", Port: 1}}}, "local", 1},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			def := named("r")
+			def.Distribution = tt.distribution
+			c := w.create(as(neoID), def)
+			if p.asked != tt.want || len(c.Warnings) != tt.warnings {
+				t.Errorf("asked for %s with warnings %q, want %s and %d", p.asked, c.Warnings, tt.want, tt.warnings)
+			}
+		})
+	}
+}
+
 func TestPlaceAgain(t *testing.T) {
-	p := &movable{at: "10.0.0.1:1"}
+	p := &movable{at: "10.0.0.1:1", warning: "moved about"}
 	w := newWorld(t, worldOption{options: []runtime.Option{runtime.WithPlacer(p)}})
 	c := w.create(as(neoID), named("r"))
 	if c.Machine != "10.0.0.1:1" || !slices.Equal(c.Warnings, []string{"moved about"}) {
 		t.Errorf("placed at %s, warnings %v", c.Machine, c.Warnings)
 	}
-	p.at = "10.0.0.2:2"
-	if n, err := w.svc.PlaceAgain(context.Background(), "10.0.0.1:1"); n != 1 || err != nil {
-		t.Errorf("PlaceAgain: %d, %v", n, err)
+	for _, to := range []string{"10.0.0.2:2", "10.0.0.2:2"} {
+		p.at = to
+		if _, err := w.st.Update(context.Background(), func(tx *store.Tx) error {
+			_, err := w.svc.PlaceAgain(tx, "10.0.0.1:1")
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if r := must[*runtime.Runtime](t)(w.svc.Get(as(neoID), "r")); r.Machine != to || r.Status != runtime.Created {
+			t.Errorf("now at %s, %s", r.Machine, r.Status)
+		}
 	}
-	if r := must[*runtime.Runtime](t)(w.svc.Get(as(neoID), "r")); r.Machine != "10.0.0.2:2" || r.Status != runtime.Created {
-		t.Errorf("now at %s, %s", r.Machine, r.Status)
-	}
-	if _, err := w.svc.PlaceAgain(as(neoID), "10.0.0.2:2"); atoll.KindOf(err) != atoll.Denied {
-		t.Errorf("by a user: %v, want denied", err)
-	}
+	w.consistent()
 }
 
-type movable struct{ at string }
+// movable is a Placer that remembers what it was asked for.
+type movable struct{ at, warning, asked string }
 
-func (m *movable) Place(store.Reader, runtime.Placement) (string, []string) {
-	return m.at, []string{"moved about"}
+func (m *movable) Place(_ *store.Tx, p runtime.Placement) (string, []string, error) {
+	m.asked = p.Mode
+	if m.warning == "" {
+		return m.at, nil, nil
+	}
+	return m.at, []string{m.warning}, nil
 }
 
-func (m *movable) Member(store.Reader, runtime.Machine) bool { return true }
+func (m *movable) Member(_ store.Reader, at runtime.Machine) bool { return at.IP == "h" }
 
 func TestSum(t *testing.T) {
 	a := runtime.Stats{Actors: 2, Messages: 3, Exceptions: 1, Children: 4, Counters: map[string]map[string]uint64{"total": {"shunt": 5, "x": 1}, "a": {"shunt": 5}, "b": {"x": 1}}}

@@ -22,7 +22,8 @@ type Settings struct {
 	StartRestored     func() bool   // whether runtimes that ran when they were stored start again; default false
 	LDAP              func() bool   // whether users come from a directory; default false
 	DistributorMode   func() string // how runtimes are placed; default local
-	MaxRuntimes       func() int    // that one user may have, administrators aside; default 10000
+	MaxRuntimes       func() int    // that one user may have, administrators aside; default 10,000
+	MaxActors         func() int    // in all runtimes of one user, administrators aside; default 100,000
 }
 
 func (s *Settings) fill() {
@@ -40,6 +41,9 @@ func (s *Settings) fill() {
 	}
 	if s.MaxRuntimes == nil {
 		s.MaxRuntimes = func() int { return 10_000 }
+	}
+	if s.MaxActors == nil {
+		s.MaxActors = func() int { return 100_000 }
 	}
 }
 
@@ -96,7 +100,7 @@ type Service struct {
 
 	maxActors, maxLinks int
 
-	mu    sync.RWMutex // guards lives; taken behind live.mu, never before it
+	mu    sync.RWMutex // guards lives; the innermost
 	lives map[string]*live
 	ways  ways
 
@@ -187,10 +191,13 @@ func (s *Service) Shutdown(ctx context.Context) error {
 	<-s.ended
 	var errs []error
 	for _, l := range s.all() {
-		l.mu.Lock()
+		if err := l.take(ctx); err != nil {
+			errs = append(errs, err)
+			continue
+		}
 		errs = append(errs, s.close(ctx, l))
 		s.drop(l)
-		l.mu.Unlock()
+		l.leave()
 	}
 	return atoll.Wrap("runtime.Shutdown", errors.Join(errs...))
 }
@@ -208,6 +215,7 @@ func touchesRuntimes(c *store.Commit) bool {
 func (s *Service) follow(ctx context.Context, stream *store.Stream, ended chan<- struct{}) {
 	defer close(ended)
 	again := map[string]bool{} // ids that could not be brought in step
+	tried := time.Now()
 	for {
 		c, err := s.next(ctx, stream, len(again) > 0)
 		_, lost := errors.AsType[*store.LostError](err)
@@ -222,18 +230,30 @@ func (s *Service) follow(ctx context.Context, stream *store.Stream, ended chan<-
 		case c != nil:
 			for i := range c.Changes {
 				if c.Changes[i].Table == runtimes.Name() {
-					again[c.Changes[i].Key] = true
+					s.keepUp(ctx, c.Changes[i].Key, again)
 				}
 			}
 		}
-		for id := range again {
-			if err := s.sync(ctx, id); err != nil {
-				s.log.Error("a runtime is not in step with its row", "runtime", id, "error", err)
-				continue
+		if time.Since(tried) >= retryAfter {
+			for id := range again {
+				s.keepUp(ctx, id, again)
 			}
-			delete(again, id)
+			tried = time.Now()
 		}
 	}
+}
+
+// keepUp brings one runtime in step, or notes that it must be tried again. It
+// does not wait long for a source that will not stop: others are waiting.
+func (s *Service) keepUp(ctx context.Context, id string, again map[string]bool) {
+	ctx, cancel := context.WithTimeout(ctx, retryAfter/4)
+	defer cancel()
+	if err := s.sync(ctx, id); err != nil {
+		again[id] = true
+		s.log.Warn("a runtime is not yet in step with its row", "runtime", id, "error", err)
+		return
+	}
+	delete(again, id)
 }
 
 // retryAfter is how long a runtime that could not be brought in step waits.

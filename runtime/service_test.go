@@ -364,6 +364,14 @@ func TestCreateLeavesNothingBehind(t *testing.T) {
 		w.create(asAdmin(annID), named("b"))
 		w.consistent()
 	})
+	t.Run("when the user has actors enough", func(t *testing.T) {
+		w := newWorld(t, worldOption{settings: runtime.Settings{MaxActors: func() int { return 3 }}})
+		w.create(as(neoID), named("r"))
+		if _, err := w.svc.Create(as(neoID), named("r")); atoll.KindOf(err) != atoll.Quota {
+			t.Errorf("Create: %v, want quota", err)
+		}
+		w.consistent()
+	})
 }
 
 // consistent checks that rows and instances are the same runtimes in the same

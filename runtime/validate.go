@@ -57,6 +57,9 @@ func Check(def *Definition, reg *actor.Registry, env *actor.Env, opts CheckOptio
 	if env == nil {
 		env = noEnv()
 	}
+	if def == nil {
+		def = &Definition{}
+	}
 	// One path for all: what Go code built is judged as the text it stands for.
 	v := def.Value()
 	c := &check{opts: opts, reg: reg, env: env, out: &Checked{Def: definitionOf(v)}}

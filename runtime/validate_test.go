@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/atoll-platform/atoll"
 	"github.com/atoll-platform/atoll/actor"
 	"github.com/atoll-platform/atoll/runtime"
 )
@@ -270,6 +271,7 @@ func TestCheckWarnings(t *testing.T) {
 		"a predefined stranger":         {dist(`{"mode":"predefined","machine":{"ip":"10.0.0.9","port":2551}}`), []string{`machine 10.0.0.9:2551 is not a member: the runtime is placed locally`}},
 		"a predefined machine in part":  {dist(`{"mode":"predefined","machine":{"ip":"10.0.0.1"}}`), []string{`distribution mode predefined names no machine: the runtime is placed locally`}},
 		"a predefined machine, missing": {dist(`{"mode":"predefined"}`), []string{`distribution mode predefined names no machine: the runtime is placed locally`}},
+		"copies":                        {dist(`{"mode":"duplicate","copies":2}`), []string{"distribution mode duplicate: the copies are run as one runtime here"}},
 		"a collect that is ignored":     {two(`"collect":[{"alias":"x"}]`), []string{`actor "out": type "pass" takes no collect; entry 0 is ignored`}},
 		"spark":                         {two(`"state":{"spark-batch":true},"log":{"incoming":true}`), []string{`actor "out": spark-batch is not available here`}},
 	}
@@ -432,5 +434,30 @@ func TestParseDefinitionRefuses(t *testing.T) {
 				t.Errorf("got %v, %v", d, err)
 			}
 		})
+	}
+}
+
+func TestFindings(t *testing.T) {
+	w := newWorld(t, worldOption{})
+	got := w.svc.Findings(parse(t, typed("keep", `"copies":0`)))
+	want := []atoll.Finding{
+		{Path: "/actors/1/params/field", Code: "invalid-actor-definitions", Msg: `actor "out": field must be a string`},
+		{Path: "/actors/1/copies", Code: "invalid-actor-option", Msg: `actor "out": copies must be an integer from 1 to 1000`},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("Findings (-want +got):\n%s", diff)
+	}
+	if got := w.svc.Findings(named("r")); got != nil {
+		t.Errorf("of a good definition: %v", got)
+	}
+	warnings, err := w.svc.Check(as(neoID), parse(t, two(`"collect":[1]`)))
+	if err != nil || len(warnings) != 1 {
+		t.Errorf("Check: %v, %v", warnings, err)
+	}
+	if _, err := w.svc.Check(as(neoID), &runtime.Definition{}); len(runtime.ProblemsOf(err)) != 3 {
+		t.Errorf("Check of nothing: %v", err)
+	}
+	if _, ps := runtime.Check(nil, nil, nil, runtime.CheckOptions{}); len(ps) != 3 {
+		t.Errorf("Check of nil: %v", ps)
 	}
 }

@@ -19,16 +19,20 @@ type Registry struct {
 	types  map[string]*typeInfo
 	order  []string
 	single map[string]bool
+	bits   map[Action]uint64 // one bit for each action, and for "all"
+	acts   []Action          // by bit
+	hashes []uint64          // of the claim that permits it, by bit
 }
 
-// typeInfo is a resource type with its actions numbered.
+// typeInfo is a resource type with its number.
 type typeInfo struct {
 	ResourceType
-	bits map[Action]uint64 // one bit for each action, and for "all"
+	index int
 }
 
-// maxActions is how many actions of one type have a bit of their own.
-const maxActions = 62
+// maxActions is how many actions have a bit of their own; decisions about
+// others are slower, not different.
+const maxActions = 64
 
 // allActions is the value of "permit all": an ordinary value that rules expand.
 const allActions Action = "all"
@@ -76,7 +80,8 @@ func PlatformTypes() []ResourceType {
 // name, Conflict for one that is taken.
 func NewRegistry(types []ResourceType, single ...string) (*Registry, error) {
 	const op = "policy.NewRegistry"
-	r := &Registry{types: map[string]*typeInfo{}, single: map[string]bool{}}
+	r := &Registry{types: map[string]*typeInfo{}, single: map[string]bool{},
+		bits: map[Action]uint64{allActions: 1}, acts: []Action{allActions}}
 	for _, n := range []string{"job", "service", "network", "route", "dependency", "ResType", "gateway", "provider", "package", "image", "target", "target_str", "name", "email"} {
 		r.single[n] = true
 	}
@@ -90,16 +95,19 @@ func NewRegistry(types []ResourceType, single ...string) (*Registry, error) {
 		if r.types[t.Name] != nil {
 			return nil, &atoll.Error{Kind: atoll.Conflict, Code: atoll.Exists, Op: op, Msg: "resource type " + t.Name + " is registered twice"}
 		}
-		info := &typeInfo{ResourceType: t, bits: map[Action]uint64{allActions: 1}}
 		for _, a := range t.Actions {
-			if info.bits[a] == 0 && len(info.bits) <= maxActions {
-				info.bits[a] = 1 << len(info.bits)
+			if r.bits[a] == 0 && len(r.acts) < maxActions {
+				r.bits[a] = 1 << len(r.acts)
+				r.acts = append(r.acts, a)
 			}
 		}
-		r.types[t.Name] = info
+		r.types[t.Name] = &typeInfo{ResourceType: t, index: len(r.order)}
 		r.order = append(r.order, t.Name)
 	}
 	slices.Sort(r.order)
+	for _, a := range r.acts {
+		r.hashes = append(r.hashes, headHash("permit", string(a)))
+	}
 	return r, nil
 }
 

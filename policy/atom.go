@@ -1,0 +1,260 @@
+package policy
+
+import (
+	"hash/maphash"
+	"slices"
+	"strings"
+)
+
+// atom is the test that a caller or the enforcement makes one exact claim. It
+// is found in a session by hash and then compared in full, so a session needs
+// to know nothing of the documents, nor they of each other.
+type atom struct {
+	hash  uint64
+	ref   *Reference
+	value string
+}
+
+// refHash and claimHash are the hashes of what a reference sees and of one
+// claim.
+func refHash(issuer, typ string) uint64 {
+	return mix(maphash.String(seed, issuer)*0x9E3779B97F4A7C15 ^ maphash.String(seed, typ))
+}
+
+func claimHash(ref uint64, value string) uint64 {
+	return mix(ref ^ maphash.String(seed, value))
+}
+
+func mix(h uint64) uint64 {
+	h ^= h >> 32
+	h *= 0xD6E8FEB86659FD93
+	h ^= h >> 32
+	return h
+}
+
+// fingerprint is one of 64 bits for a hash: a rule whose bits a request lacks
+// cannot apply.
+func fingerprint(hash uint64) uint64 { return 1 << (hash >> 58) }
+
+// part is a piece of a text: literal, or a token of the target.
+type part struct {
+	lit   string
+	token int32 // 0 is literal; n is namespace token n-1; -n is local token n-1
+}
+
+// text is a value that may depend on the target. A nil list is the empty text.
+type text []part
+
+func literal(s string) text { return text{{lit: s}} }
+
+// constant returns the text if it does not depend on the target.
+func (x text) constant() (string, bool) {
+	switch {
+	case len(x) == 0:
+		return "", true
+	case len(x) == 1 && x[0].token == 0:
+		return x[0].lit, true
+	}
+	return "", false
+}
+
+// tokenOf returns one token of the target; a realm has made sure that it is
+// there.
+func tokenOf(t Target, n int32) string {
+	s := t.Local
+	if n > 0 {
+		s = t.Namespace[1:]
+		n = n - 1
+	} else {
+		n = -n - 1
+	}
+	for ; n > 0; n-- {
+		s = s[strings.IndexByte(s, '/')+1:]
+	}
+	if i := strings.IndexByte(s, '/'); i >= 0 {
+		return s[:i]
+	}
+	return s
+}
+
+func (p part) of(t Target) string {
+	if p.token == 0 {
+		return p.lit
+	}
+	return tokenOf(t, p.token)
+}
+
+// of returns the text for one target, without allocating if it is one piece.
+func (x text) of(t Target) string {
+	if len(x) == 1 {
+		return x[0].of(t)
+	}
+	var b strings.Builder
+	for _, p := range x {
+		b.WriteString(p.of(t))
+	}
+	return b.String()
+}
+
+// equals reports whether the text for target t is v.
+func (x text) equals(t Target, v string) bool {
+	for _, p := range x {
+		s := p.of(t)
+		if !strings.HasPrefix(v, s) {
+			return false
+		}
+		v = v[len(s):]
+	}
+	return v == ""
+}
+
+func (x text) key(b []byte) []byte {
+	for _, p := range x {
+		b = append(b, byte(p.token), byte(p.token>>8))
+		b = append(b, p.lit...)
+		b = append(b, 0)
+	}
+	return append(b, 1)
+}
+
+// side is one side of a comparison: a text, the values of a reference, or the
+// value that a shared reference has been given.
+type side struct {
+	text text
+	ref  *Reference // nil is text
+	hash uint64     // of ref
+	slot int32      // 1 + index of the shared reference in its leaf; 0 is none
+}
+
+func (s *side) key(b []byte) []byte {
+	if s.ref == nil {
+		return s.text.key(append(b, 't'))
+	}
+	b = append(b, 'r')
+	b = append(b, s.ref.Issuer...)
+	b = append(b, 0)
+	b = append(b, s.ref.Type...)
+	return append(b, 0, byte(s.slot))
+}
+
+// test is one comparison of a leaf.
+type test struct {
+	left, right side
+	op          Operator
+	regex       *regex
+	last        int32 // slots that must have a value before it can be made
+}
+
+// leaf is what must hold for a request beside atoms: one comparison, or
+// several that share references.
+type leaf struct {
+	key   string // what it demands; equal keys are equal leaves
+	slots []side // the shared references
+	tests []test
+}
+
+func newLeaf(slots []side, tests []test) *leaf {
+	var b []byte
+	for i := range slots {
+		b = slots[i].key(b)
+	}
+	keys := make([]string, len(tests))
+	for i := range tests {
+		t := &tests[i]
+		t.last = max(t.left.slot, t.right.slot)
+		op := t.op
+		if op == Equals {
+			op = Equal
+		}
+		keys[i] = string(t.right.key(append(t.left.key(nil), byte(op))))
+	}
+	slices.Sort(keys)
+	return &leaf{key: string(b) + "|" + strings.Join(slices.Compact(keys), ""), slots: slots, tests: tests}
+}
+
+// session claims
+
+// claimIndex finds the claims of a caller by hash and by reference. It is
+// immutable.
+type claimIndex struct {
+	claims []Claim // sorted by issuer and type
+	hashes []uint64
+	fp     uint64
+	slots  []int32 // open addressing by hash: 1 + index of the claim
+	refs   []refRange
+}
+
+type refRange struct {
+	hash     uint64
+	from, to int32
+}
+
+func newClaimIndex(claims []Claim) *claimIndex {
+	x := &claimIndex{}
+	for _, c := range claims {
+		if c.Issuer != "" && !engineIssuer(c.Issuer) {
+			x.claims = append(x.claims, c)
+		}
+	}
+	slices.SortFunc(x.claims, func(a, b Claim) int {
+		if n := strings.Compare(a.Issuer, b.Issuer); n != 0 {
+			return n
+		}
+		if n := strings.Compare(a.Type, b.Type); n != 0 {
+			return n
+		}
+		return strings.Compare(a.Value, b.Value)
+	})
+	x.claims = slices.Compact(x.claims)
+	size := 8
+	for size < 2*len(x.claims) {
+		size *= 2
+	}
+	x.slots = make([]int32, size)
+	x.hashes = make([]uint64, len(x.claims))
+	for i, c := range x.claims {
+		rh := refHash(c.Issuer, c.Type)
+		h := claimHash(rh, c.Value)
+		x.hashes[i] = h
+		x.fp |= fingerprint(h)
+		s := h & uint64(size-1)
+		for x.slots[s] != 0 {
+			s = (s + 1) & uint64(size-1)
+		}
+		x.slots[s] = int32(i + 1)
+		if n := len(x.refs); n == 0 || x.refs[n-1].hash != rh {
+			x.refs = append(x.refs, refRange{rh, int32(i), int32(i)})
+		}
+		x.refs[len(x.refs)-1].to++
+	}
+	return x
+}
+
+// has reports whether the caller makes the claim.
+func (x *claimIndex) has(a *atom) bool {
+	mask := uint64(len(x.slots) - 1)
+	for s := a.hash & mask; ; s = (s + 1) & mask {
+		i := x.slots[s]
+		if i == 0 {
+			return false
+		}
+		if x.hashes[i-1] == a.hash {
+			c := &x.claims[i-1]
+			if c.Value == a.value && c.Type == a.ref.Type && c.Issuer == a.ref.Issuer {
+				return true
+			}
+		}
+	}
+}
+
+// of returns the claims that a reference sees.
+func (x *claimIndex) of(ref *Reference, hash uint64) []Claim {
+	for i := range x.refs {
+		if r := &x.refs[i]; r.hash == hash {
+			if c := x.claims[r.from:r.to]; c[0].Type == ref.Type && c[0].Issuer == ref.Issuer {
+				return c
+			}
+		}
+	}
+	return nil
+}

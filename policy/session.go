@@ -1,0 +1,453 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+	"sync/atomic"
+)
+
+// Session is a caller in front of one Set: his claims are looked at once, and
+// each decision about him is a walk that allocates nothing. It is safe for
+// concurrent use.
+type Session struct {
+	set      *Set
+	claims   *claimIndex
+	verdicts *[16]atomic.Pointer[verdict] // of regular expressions, by leaf
+}
+
+// verdict is what a leaf said about the claims of the caller alone.
+type verdict struct {
+	leaf *leaf
+	ok   bool
+}
+
+// Session returns a Session for a caller with these claims. Claims without
+// issuer, and those of the issuers query and PV, are not a caller's to make
+// and are left out.
+func (s *Set) Session(claims []Claim) *Session {
+	return &Session{set: s, claims: newClaimIndex(claims), verdicts: new([16]atomic.Pointer[verdict])}
+}
+
+// On returns the same caller in front of another Set. It costs one small
+// allocation, so a cache may call it whenever the active set has moved.
+func (s *Session) On(set *Set) *Session {
+	if s.set == set {
+		return s
+	}
+	return &Session{set: set, claims: s.claims, verdicts: s.verdicts}
+}
+
+// Set returns the Set that the session decides by.
+func (s *Session) Set() *Set { return s.set }
+
+// Claims returns the claims of the caller. The caller must not change them.
+func (s *Session) Claims() []Claim { return s.claims.claims }
+
+// Grounds is the rule that a decision rests on.
+type Grounds struct {
+	Document string
+	System   bool
+	Line     int // of the rule
+	Rule     int // number of the rule in its document, from 0
+}
+
+// Allowed reports whether the action on t is permitted and, where denials
+// count, not denied. With is what the enforcement adds for this question. It
+// allocates nothing and takes no lock; only the first question about a place
+// since its rules changed works out what they mean there.
+func (s *Session) Allowed(t Target, a Action, with ...Claim) bool {
+	ok, _ := s.decide(t, a, with)
+	return ok
+}
+
+// Why is Allowed with the rule that permits: for a refusal by a denial the
+// one that denies. It costs no more. The Grounds are zero if nothing permits,
+// or if several rules had to be evaluated together.
+func (s *Session) Why(t Target, a Action, with ...Claim) (bool, Grounds) {
+	ok, r := s.decide(t, a, with)
+	if r == nil {
+		return ok, Grounds{}
+	}
+	return ok, Grounds{Document: r.src.name, System: r.src.system, Line: int(r.line), Rule: int(r.ord)}
+}
+
+func (s *Session) decide(t Target, a Action, with []Claim) (bool, *rule) {
+	info := s.set.types.types[t.Type]
+	bit := s.set.types.bits[a]
+	if bit == 0 || len(t.Namespace) == 0 || t.Namespace[0] != '/' {
+		return s.Evaluate(t, with...).Allowed(a), nil
+	}
+	q := request{session: s, target: t, bit: bit, fp: s.claims.fp, with: with, overridable: info != nil && info.Overridable}
+	for i := range with {
+		c := &with[i]
+		if c.Issuer == "" && (c.Type == "permit" && c.Value == string(a) || c.Type == "deny" && q.overridable && c.Value == string(a)) {
+			return s.Evaluate(t, with...).Allowed(a), nil
+		}
+		if i < len(q.hashes) {
+			h := claimHash(refHash(c.Issuer, c.Type), c.Value)
+			q.hashes[i] = h
+			q.fp |= fingerprint(h)
+		} else {
+			q.fp = ^uint64(0)
+		}
+	}
+	for range 3 {
+		q.state, q.chain, q.open, q.grant = 0, 0, 0, nil
+		q.run(info)
+		switch {
+		case q.state == missing:
+			s.set.unfold(t)
+			continue
+		case q.state == denied:
+			return false, q.grant
+		case q.state == granted && !(q.overridable && q.open&bit != 0):
+			return true, q.grant
+		case q.open&bit == 0:
+			return false, nil
+		}
+		break
+	}
+	return s.Evaluate(t, with...).Allowed(a), nil
+}
+
+// state is how far a decision is.
+type state uint8
+
+const (
+	undecided state = iota
+	granted
+	denied
+	missing // an outcome has not been worked out yet
+)
+
+// request is one decision. It lives on the stack.
+type request struct {
+	session     *Session
+	target      Target
+	bit         uint64 // of the action
+	fp          uint64
+	chain       uint64 // outcome that was visited last
+	open        uint64
+	grant       *rule // or the denial
+	with        []Claim
+	hashes      [8]uint64 // of the first claims in with
+	state       state
+	overridable bool
+}
+
+func (q *request) run(info *typeInfo) {
+	set := q.session.set
+	rest := q.target.Namespace[1:]
+	if set.every != nil && q.walk(set.every, rest) {
+		return
+	}
+	if info != nil && set.roots[info.index] != nil {
+		q.walk(set.roots[info.index], rest)
+	}
+}
+
+// walk visits the elements that cover the target, in the order of
+// node.elements, and reports whether the decision is final.
+func (q *request) walk(n *node, rest string) bool {
+	for n != nil {
+		if n.below != nil && q.visit(n.below) {
+			return true
+		}
+		if rest == "" {
+			return n.end != nil && q.ends(n.end)
+		}
+		tok, tail := rest, ""
+		if i := strings.IndexByte(rest, '/'); i >= 0 {
+			tok, tail = rest[:i], rest[i+1:]
+		}
+		if n.wild != nil && q.walk(n.wild, tail) {
+			return true
+		}
+		n, _ = n.kids.get(tok)
+		rest = tail
+	}
+	return false
+}
+
+func (q *request) ends(e *ends) bool {
+	if e.exact != nil && q.visit(e.exact) {
+		return true
+	}
+	local := q.target.Local
+	if local == "" {
+		return false
+	}
+	if e.any != nil && q.visit(e.any) {
+		return true
+	}
+	for i := range e.forms {
+		if e.forms[i].covers(local) && q.visit(e.forms[i].element) {
+			return true
+		}
+	}
+	if e.named.count > 0 {
+		if x, ok := e.named.get(local); ok {
+			return q.visit(x)
+		}
+	}
+	return false
+}
+
+// visit asks the outcome of one element and reports whether the decision is
+// final: a grant is where denials do not count, a denial always.
+func (q *request) visit(e *element) bool {
+	o := e.outcome.Load()
+	for o != nil && o.parent != q.chain {
+		o = o.next
+	}
+	if o == nil {
+		q.state = missing
+		return true
+	}
+	q.chain = o.id
+	q.open |= o.open
+	if q.overridable && o.denies&q.bit != 0 {
+		if r := q.find(o, true); r != nil {
+			q.state, q.grant = denied, r
+			return true
+		}
+	}
+	if o.acts&q.bit != 0 && q.state == undecided {
+		if r := q.find(o, false); r != nil {
+			q.state, q.grant = granted, r
+			return !q.overridable
+		}
+	}
+	return false
+}
+
+// find returns a rule of o that applies and has the wanted effect.
+func (q *request) find(o *outcome, deny bool) *rule {
+	if o.index != nil && len(q.with) <= len(q.hashes) && len(q.session.claims.hashes) < 256 {
+		return q.findIndexed(o.index, deny)
+	}
+	for _, l := range o.lists {
+		for i := range l {
+			if r := &l[i]; r.need&^q.fp == 0 && r.effect(deny)&q.bit != 0 && q.applies(r) {
+				return r
+			}
+		}
+	}
+	return nil
+}
+
+func (q *request) findIndexed(x *ruleIndex, deny bool) *rule {
+	for _, r := range x.rest {
+		if r.need&^q.fp == 0 && r.effect(deny)&q.bit != 0 && q.applies(r) {
+			return r
+		}
+	}
+	for _, h := range q.session.claims.hashes {
+		for _, r := range x.with(h) {
+			if r.need&^q.fp == 0 && r.effect(deny)&q.bit != 0 && q.applies(r) {
+				return r
+			}
+		}
+	}
+	for i := range q.with {
+		for _, r := range x.with(q.hashes[i]) {
+			if r.need&^q.fp == 0 && r.effect(deny)&q.bit != 0 && q.applies(r) {
+				return r
+			}
+		}
+	}
+	return nil
+}
+
+func (r *rule) effect(deny bool) uint64 {
+	if !deny {
+		return r.acts
+	}
+	if r.more == nil {
+		return 0
+	}
+	return r.more.denies
+}
+
+// applies reports whether everything that r asks for holds.
+func (q *request) applies(r *rule) bool {
+	if r.key != nil && !q.has(r.key) {
+		return false
+	}
+	if r.more == nil {
+		return true
+	}
+	for _, a := range r.more.atoms {
+		if !q.has(a) {
+			return false
+		}
+	}
+	for _, l := range r.more.leaves {
+		if !q.holds(l) {
+			return false
+		}
+	}
+	return true
+}
+
+// has reports whether the caller or the enforcement makes the claim.
+func (q *request) has(a *atom) bool {
+	if q.session.claims.has(a) {
+		return true
+	}
+	for i := range q.with {
+		if i < len(q.hashes) && q.hashes[i] != a.hash {
+			continue
+		}
+		if c := &q.with[i]; c.Value == a.value && c.Type == a.ref.Type && c.Issuer == a.ref.Issuer {
+			return true
+		}
+	}
+	return false
+}
+
+// maxLeafSteps bounds what one leaf of shared references may cost; beyond it
+// the leaf does not hold.
+const maxLeafSteps = maxSteps
+
+// holds reports whether some values of the shared references of l make all
+// its tests hold.
+func (q *request) holds(l *leaf) bool {
+	if len(l.slots) == 0 {
+		t := &l.tests[0]
+		if t.op == RegexMatch && t.left.ref != nil {
+			return q.matches(l, t)
+		}
+		return q.test(t, nil)
+	}
+	var buf [4]string
+	values := buf[:]
+	if len(l.slots) > len(buf) {
+		values = make([]string, len(l.slots))
+	}
+	steps := 0
+	return q.assign(l, values[:len(l.slots)], 0, &steps)
+}
+
+// assign tries the values of slot n and of those after it.
+func (q *request) assign(l *leaf, values []string, n int, steps *int) bool {
+	for i := range l.tests {
+		if int(l.tests[i].last) == n && !q.test(&l.tests[i], values) {
+			return false
+		}
+	}
+	if n == len(l.slots) {
+		return true
+	}
+	s := &l.slots[n]
+	if engineIssuer(s.ref.Issuer) {
+		if s.ref.Type != "target" && s.ref.Type != "target_str" {
+			return false
+		}
+		values[n] = q.target.String()
+		return q.assign(l, values, n+1, steps)
+	}
+	for _, c := range q.session.claims.of(s.ref, s.hash) {
+		if *steps++; *steps > maxLeafSteps {
+			return false
+		}
+		values[n] = c.Value
+		if q.assign(l, values, n+1, steps) {
+			return true
+		}
+	}
+	for i := range q.with {
+		if c := &q.with[i]; c.Type == s.ref.Type && c.Issuer == s.ref.Issuer {
+			values[n] = c.Value
+			if q.assign(l, values, n+1, steps) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// test makes one comparison. Its right side is a text or has a value already.
+func (q *request) test(t *test, values []string) bool {
+	switch {
+	case t.right.slot > 0:
+		return q.left(t, values, values[t.right.slot-1])
+	case len(t.right.text) > 1 && t.op.equality() && t.left.ref != nil && t.left.slot == 0:
+		return q.equals(t)
+	}
+	return q.left(t, values, t.right.text.of(q.target))
+}
+
+// equals compares the left side with a text of several pieces.
+func (q *request) equals(t *test) bool {
+	if engineIssuer(t.left.ref.Issuer) {
+		return q.left(t, nil, t.right.text.of(q.target))
+	}
+	for _, c := range q.session.claims.of(t.left.ref, t.left.hash) {
+		if t.right.text.equals(q.target, c.Value) {
+			return true
+		}
+	}
+	for i := range q.with {
+		if c := &q.with[i]; c.Type == t.left.ref.Type && c.Issuer == t.left.ref.Issuer && t.right.text.equals(q.target, c.Value) {
+			return true
+		}
+	}
+	return false
+}
+
+// left reports whether some value of the left side satisfies the operator.
+func (q *request) left(t *test, values []string, w string) bool {
+	switch {
+	case t.left.slot > 0:
+		return t.compare(values[t.left.slot-1], w)
+	case t.left.ref == nil:
+		return t.compare(t.left.text.of(q.target), w)
+	case engineIssuer(t.left.ref.Issuer):
+		if t.left.ref.Type != "target" && t.left.ref.Type != "target_str" {
+			return false
+		}
+		return t.compare(q.target.String(), w)
+	}
+	for _, c := range q.session.claims.of(t.left.ref, t.left.hash) {
+		if t.compare(c.Value, w) {
+			return true
+		}
+	}
+	return q.withMatches(t, w)
+}
+
+func (q *request) withMatches(t *test, w string) bool {
+	for i := range q.with {
+		if c := &q.with[i]; c.Type == t.left.ref.Type && c.Issuer == t.left.ref.Issuer && t.compare(c.Value, w) {
+			return true
+		}
+	}
+	return false
+}
+
+func (t *test) compare(v, w string) bool {
+	if t.op == RegexMatch {
+		return t.regex.match(v)
+	}
+	return t.op.test(v, w)
+}
+
+// matches is a regular expression over the claims of one reference. What it
+// says about the caller's claims is remembered.
+func (q *request) matches(l *leaf, t *test) bool {
+	if engineIssuer(t.left.ref.Issuer) {
+		return q.left(t, nil, "")
+	}
+	claims := q.session.claims.of(t.left.ref, t.left.hash)
+	if len(claims) == 0 {
+		return q.withMatches(t, "")
+	}
+	place := &q.session.verdicts[claimHash(t.left.hash, t.regex.expr)%16]
+	v := place.Load()
+	if v == nil || v.leaf != l {
+		v = &verdict{leaf: l, ok: slices.ContainsFunc(claims, func(c Claim) bool { return t.regex.match(c.Value) })}
+		place.Store(v)
+	}
+	return v.ok || q.withMatches(t, "")
+}

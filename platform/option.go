@@ -1,0 +1,116 @@
+package platform
+
+import (
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/atoll-platform/atoll/actor"
+	"github.com/atoll-platform/atoll/policy"
+	"github.com/atoll-platform/atoll/tenancy"
+)
+
+// Option changes a Platform that New makes from its defaults.
+type Option func(*options)
+
+type options struct {
+	log       *slog.Logger
+	level     *slog.LevelVar
+	now       func() time.Time
+	mode      tenancy.Mode
+	directory tenancy.Directory
+	external  policy.Authenticator
+	secret    []byte
+	hashCost  *tenancy.HashCost
+	admin     [2]string
+	keys      []fixedKey
+	files     string
+	outgoing  []string
+	registry  *actor.Registry
+	rules     policy.Authorizer
+	settings  map[string]any
+	workers   int
+	history   int
+}
+
+type fixedKey struct{ user, key string }
+
+// WithLogger sets where the platform logs. The default discards.
+func WithLogger(l *slog.Logger) Option { return func(o *options) { o.log = l } }
+
+// WithLogLevel lets the setting coral.log-level drive level, which the handler
+// of the logger uses.
+func WithLogLevel(level *slog.LevelVar) Option { return func(o *options) { o.level = level } }
+
+// WithClock sets the source of time for rows and audit. The default is time.Now.
+func WithClock(now func() time.Time) Option { return func(o *options) { o.now = now } }
+
+// WithAuthentication sets how callers of the APIs are told apart. The default
+// is tenancy.Accounts: names with passwords, and keys.
+func WithAuthentication(m tenancy.Mode) Option { return func(o *options) { o.mode = m } }
+
+// WithDirectory sets the directory that the mode tenancy.WithDirectory asks.
+func WithDirectory(d tenancy.Directory) Option { return func(o *options) { o.directory = d } }
+
+// WithTokens sets who is asked about bearer tokens that are no keys of the
+// platform. By default they are refused.
+func WithTokens(a policy.Authenticator) Option { return func(o *options) { o.external = a } }
+
+// WithKeySecret sets the secret from which the texts of API keys are derived.
+// The default is random, so that keys cannot be shown again after a restart.
+func WithKeySecret(secret []byte) Option {
+	return func(o *options) { o.secret = slices.Clone(secret) }
+}
+
+// WithHashCost sets the work put into password hashes. The default is
+// tenancy.DefaultHashCost; tests lower it.
+func WithHashCost(c tenancy.HashCost) Option { return func(o *options) { o.hashCost = &c } }
+
+// WithAdmin sets the administrator that Start makes while there are no users.
+func WithAdmin(name, password string) Option {
+	return func(o *options) { o.admin = [2]string{name, password} }
+}
+
+// WithKey gives the user of that name a fixed API key of 40 hexadecimal
+// digits; Start makes the user if it is absent. It may be given several times.
+func WithKey(user, key string) Option {
+	return func(o *options) { o.keys = append(o.keys, fixedKey{user, key}) }
+}
+
+// WithFiles sets the one directory that actors may read and write. Nothing
+// outside it can be reached, through no link either. Without it definitions
+// with files are not valid.
+func WithFiles(dir string) Option { return func(o *options) { o.files = dir } }
+
+// WithOutgoing sets the addresses that actors may send requests to: IP
+// addresses, prefixes, host names, "*.suffix". The default is loopback and
+// public addresses, never link-local or private ones.
+func WithOutgoing(allow ...string) Option {
+	return func(o *options) { o.outgoing = slices.Clone(allow) }
+}
+
+// WithActors sets the actor types of the platform. The default is
+// builtin.Registry(); clone that one to add your own.
+func WithActors(r *actor.Registry) Option { return func(o *options) { o.registry = r } }
+
+// WithRules sets the rules behind the native decisions on runtimes, tenants
+// and scopes. The default is policy.Default.
+func WithRules(a policy.Authorizer) Option { return func(o *options) { o.rules = a } }
+
+// WithSettings sets values of settings by key, see Describe. It may be given
+// several times.
+func WithSettings(values map[string]any) Option {
+	return func(o *options) {
+		if o.settings == nil {
+			o.settings = map[string]any{}
+		}
+		maps.Copy(o.settings, values)
+	}
+}
+
+// WithWorkers sets how many workers drive the runtimes. The default is GOMAXPROCS.
+func WithWorkers(n int) Option { return func(o *options) { o.workers = n } }
+
+// WithHistory sets how many commits are kept for watchers. The default is 4096.
+func WithHistory(commits int) Option { return func(o *options) { o.history = commits } }

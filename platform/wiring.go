@@ -1,0 +1,108 @@
+package platform
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"github.com/atoll-platform/atoll"
+	"github.com/atoll-platform/atoll/internal/store"
+	"github.com/atoll-platform/atoll/policy"
+	"github.com/atoll-platform/atoll/runtime"
+	"github.com/atoll-platform/atoll/runtime/fleet"
+	"github.com/atoll-platform/atoll/tenancy"
+)
+
+// accounts lets runtimes find their owners.
+type accounts struct{}
+
+func (accounts) ByName(r store.Reader, name string) (runtime.User, bool) {
+	return accountOf(tenancy.UserByName(r, name))
+}
+
+func (accounts) ByID(r store.Reader, id string) (runtime.User, bool) {
+	return accountOf(tenancy.UserByID(r, id))
+}
+
+func accountOf(u *tenancy.User, ok bool) (runtime.User, bool) {
+	if !ok {
+		return runtime.User{}, false
+	}
+	return runtime.User{ID: u.ID, Name: u.Name}, true
+}
+
+// dependents tells tenancy what runtimes keep of accounts.
+type dependents struct{ runtimes *runtime.Service }
+
+func (d dependents) UserRefs(tx *store.Tx, userID string) ([]policy.FQN, error) {
+	return d.runtimes.UserRefs(tx, userID)
+}
+
+func (d dependents) DropUser(tx *store.Tx, userID string) error {
+	return d.runtimes.DropUser(tx, userID)
+}
+
+func (d dependents) DropProject(tx *store.Tx, id string) error { return d.runtimes.DropProject(tx, id) }
+
+// DropTenant has nothing to drop: no runtime lies in the namespace of a tenant.
+func (d dependents) DropTenant(*store.Tx, *tenancy.Tenant) error { return nil }
+
+// placer lets the fleet choose the machines of runtimes.
+type placer struct{ settings *Settings }
+
+func (p placer) Place(tx *store.Tx, pl runtime.Placement) (string, []string, error) {
+	named := p.named(pl.Distribution)
+	var loads map[string]runtime.Load
+	m, warning, err := fleet.Place(tx, fleet.Strategy(pl.Mode), named, func(m *fleet.Machine) int64 {
+		if loads == nil {
+			loads = runtime.Loads(tx)
+		}
+		if l := loads[m.Address()]; fleet.Strategy(pl.Mode) == fleet.LeastLoaded {
+			return int64(l.Runtimes)
+		} else {
+			return int64(l.Actors)
+		}
+	})
+	if err != nil {
+		return "", nil, err
+	}
+	if warning != "" {
+		return m.Address(), []string{warning}, nil
+	}
+	return m.Address(), nil, nil
+}
+
+func (p placer) Member(r store.Reader, m runtime.Machine) bool {
+	for _, x := range fleet.Members(r).Machines {
+		if x.Address() == m.String() {
+			return true
+		}
+	}
+	return false
+}
+
+// named is the machine of the mode predefined.
+func (p placer) named(d *runtime.Distribution) string {
+	if d != nil && d.Machine != nil {
+		return d.Machine.String()
+	}
+	if alias := p.settings.text(keyDistAlias); alias != "" {
+		return alias
+	}
+	return runtime.Machine{IP: p.settings.text(keyDistIP), Port: int(p.settings.number(keyDistPort))}.String()
+}
+
+// checkDefinition says whether a text may be kept as a definition of a project.
+func (p *Platform) checkDefinition(text json.RawMessage) []atoll.Finding {
+	def, err := runtime.ParseDefinition(text)
+	if err == nil {
+		_, err = p.runtimes.Check(context.Background(), def)
+	}
+	if e, ok := errors.AsType[*atoll.Error](err); ok {
+		if len(e.Findings) > 0 {
+			return e.Findings
+		}
+		return []atoll.Finding{{Code: "definition", Msg: e.Msg}}
+	}
+	return nil
+}

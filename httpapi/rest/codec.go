@@ -130,6 +130,17 @@ func (b *builder) codec(t reflect.Type) *codec {
 		return c
 	}
 	c := &codec{typ: t}
+	if t.Name() == "" && (t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice || t.Kind() == reflect.Map) {
+		// Recursion goes through a type with a name, so this one need not be
+		// open: nobody then sees it before its element is known.
+		b.byKind(c)
+		b.hooks(c)
+		if done, ok := b.open[t]; ok {
+			return done
+		}
+		b.open[t] = c
+		return c
+	}
 	b.open[t] = c
 	if t.Kind() != reflect.Interface && t.Implements(valuedType) && t.Kind() != reflect.Pointer {
 		c.values = reflect.Zero(t).Interface().(valued).Values()
@@ -170,6 +181,16 @@ func (b *builder) codec(t reflect.Type) *codec {
 func (b *builder) byKind(c *codec) {
 	t := c.typ
 	switch t.Kind() {
+	case reflect.Pointer:
+		if t.Name() != "" {
+			c.shape, c.noIn = shapeCustom, "a pointer type with a name is not data"
+			c.noOut = c.noIn
+			return
+		}
+		c.shape = shapePointer
+		c.elem = b.codec(t.Elem())
+		c.secret = c.elem.secret
+		c.noIn, c.noOut = c.elem.noIn, c.elem.noOut
 	case reflect.String:
 		c.shape = shapeString
 	case reflect.Bool:
@@ -185,15 +206,12 @@ func (b *builder) byKind(c *codec) {
 		if t.NumMethod() > 0 {
 			c.noIn = fmt.Sprintf("values of the interface %s cannot be made from JSON", t)
 		}
-	case reflect.Slice, reflect.Pointer:
+	case reflect.Slice:
 		c.shape = shapeSlice
-		if t.Kind() == reflect.Pointer {
-			c.shape = shapePointer
-		}
 		if hooked(t) {
 			return
 		}
-		if c.shape == shapeSlice && t.Elem().Kind() == reflect.Uint8 {
+		if t.Elem().Kind() == reflect.Uint8 {
 			c.noIn = "bytes are not a JSON type: use Raw for JSON, string for text"
 			c.noOut = c.noIn
 			return
@@ -230,9 +248,6 @@ func (b *builder) byKind(c *codec) {
 // hooked reports whether the type reads or writes itself, so that its insides
 // are its own business.
 func hooked(t reflect.Type) bool {
-	if t.Kind() == reflect.Pointer {
-		return false // the element's hooks are found through it
-	}
 	p := reflect.PointerTo(t)
 	return p.Implements(textReader) || p.Implements(jsonReader) || p.Implements(textWriter) ||
 		p.Implements(jsonWriter) || p.Implements(appender)

@@ -105,6 +105,39 @@ func TestAnswersAreEncoded(t *testing.T) {
 	}
 }
 
+type (
+	viaPointer struct {
+		Next *viaPointer `json:"next,omitempty"`
+	}
+	viaSlice struct {
+		Next []viaSlice `json:"next" rule:"max=9"`
+	}
+	viaMap struct {
+		Next map[string]viaMap `json:"next"`
+	}
+	slices2 []slices2
+	maps2   map[string]maps2
+	selfPtr *selfPtr
+)
+
+func TestRecursiveTypesMayBeEnteredAnywhere(t *testing.T) {
+	for want, v := range map[string]any{
+		`{"next":{}}`:              &viaPointer{&viaPointer{}},
+		`[{"next":[{"next":[]}]}]`: []viaSlice{{[]viaSlice{{}}}},
+		`{"a":{"next":{}}}`:        map[string]viaMap{"a": {}},
+		`[[],[[]]]`:                slices2{{}, {{}}},
+		`{"a":{"b":{}}}`:           maps2{"a": {"b": nil}},
+		`[{"next":{"next":{}}}]`:   []**viaPointer{new(&viaPointer{&viaPointer{&viaPointer{}}})},
+	} {
+		if got := encoded(t, ruleC, v); got != want {
+			t.Errorf("%#v is %s, want %s", v, got, want)
+		}
+	}
+	if _, err := encodeText(new(selfPtr), ruleC); err == nil {
+		t.Error("a pointer to itself is written")
+	}
+}
+
 func TestAFailingEncoderSendsNothing(t *testing.T) {
 	loop := &node{}
 	loop.Next = loop

@@ -18,12 +18,12 @@ func ExampleFieldsOf() {
 		panic(err)
 	}
 	for _, f := range fields {
-		fmt.Println(f.Name, f.Wire, f.Role, f.Default)
+		fmt.Printf("%s is %s, default %q\n", f.Name, f.Wire, f.Default)
 	}
 	// Output:
-	// id string object
-	// name string
-	// limit integer  25
+	// id is string, default ""
+	// name is string, default ""
+	// limit is integer, default "25"
 }
 
 // An Opt keeps apart what a partial update has to keep apart.

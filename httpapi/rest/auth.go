@@ -57,7 +57,8 @@ func (s *Scheme) read(text string) policy.Credentials {
 	c := policy.Credentials{Form: s.Form}
 	switch s.Form {
 	case policy.Basic:
-		raw, err := base64.StdEncoding.DecodeString(text)
+		var room [128]byte
+		raw, err := base64.StdEncoding.AppendDecode(room[:0], []byte(text))
 		if err != nil {
 			return c
 		}

@@ -129,8 +129,9 @@ func (t *tally) leave(key string) {
 // buckets are token buckets by caller. A full bucket is the same as none, so
 // full ones are dropped when there are many.
 type buckets struct {
-	mu sync.Mutex
-	at map[string]bucket
+	mu    sync.Mutex
+	at    map[string]bucket
+	swept time.Time
 }
 
 type bucket struct {
@@ -153,7 +154,8 @@ func (b *buckets) take(key string, now time.Time, rate float64, burst int) (time
 	x, ok := b.at[key]
 	if !ok {
 		x = bucket{tokens: full, at: now}
-		if len(b.at) >= maxKept {
+		if len(b.at) >= maxKept && now.Sub(b.swept) >= time.Second {
+			b.swept = now
 			for k, old := range b.at {
 				if refill(old) >= full {
 					delete(b.at, k)
@@ -185,6 +187,7 @@ type throttle struct {
 	mu     sync.Mutex
 	at     map[string]attempts
 	logged time.Time
+	swept  time.Time
 }
 
 type attempts struct {
@@ -216,9 +219,12 @@ func (t *throttle) failed(key string, now time.Time) bool {
 	}
 	a, ok := t.at[key]
 	if !ok && len(t.at) >= maxKept {
-		for k, old := range t.at {
-			if !now.Before(old.until) {
-				delete(t.at, k)
+		if now.Sub(t.swept) >= time.Second {
+			t.swept = now
+			for k, old := range t.at {
+				if !now.Before(old.until) {
+					delete(t.at, k)
+				}
 			}
 		}
 		for k := range t.at { // still full: somebody's count is lost, memory is not

@@ -228,7 +228,6 @@ func (x *exchange) serve() {
 	x.call.RequestID, x.call.Method = x.s.newID(), r.Method
 	x.peer = peerOf(r.RemoteAddr)
 	h := x.w.Header()
-	h["X-Request-Id"] = []string{x.call.RequestID}
 	escaped := r.URL.EscapedPath()
 	if max := x.s.bounds.limits.URL; max >= 0 && len(escaped)+len(r.URL.RawQuery) >= max {
 		x.tooLong(h, escaped, max)
@@ -241,9 +240,7 @@ func (x *exchange) serve() {
 		x.m = x.s.choose(path)
 	}
 	if x.m == nil {
-		h["X-Content-Type-Options"] = nosniff
-		x.leaveBody()
-		x.status, x.written = x.s.aside(x.w, r, path)
+		x.noDialect(h, path)
 		return
 	}
 	x.p = &x.m.d.profile
@@ -306,14 +303,21 @@ func (x *exchange) tooLong(h http.Header, escaped string, limit int) {
 	}
 	x.m = x.s.choose(path)
 	if x.m == nil {
-		h["X-Content-Type-Options"] = nosniff
-		x.leaveBody()
-		x.status, x.written = x.s.aside(x.w, x.r, "")
+		x.noDialect(h, "")
 		return
 	}
 	x.p = &x.m.d.profile
 	x.commonHeaders(h)
 	x.fail(errURI, StageRoute)
+}
+
+// noDialect answers what belongs to the server alone.
+func (x *exchange) noDialect(h http.Header, path string) {
+	h["X-Request-Id"] = []string{x.call.RequestID}
+	h["X-Content-Type-Options"] = nosniff
+	x.leaveBody()
+	x.sent = true
+	x.status, x.written = x.s.aside(x.w, x.r, path)
 }
 
 // dropNUL makes a path that cannot be cleaned good enough to choose a dialect.

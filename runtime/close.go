@@ -37,8 +37,8 @@ func (i *Instance) beginClose() {
 		return
 	}
 	x := i.more()
-	if !x.closing {
-		x.closing = true
+	if !i.shut {
+		i.shut = true
 		x.closed = make(chan struct{})
 		for _, s := range x.sources {
 			s.cancelRun()
@@ -112,7 +112,7 @@ func (i *Instance) dropMail() {
 // says whether it did; i.mu and the token are held.
 func (i *Instance) finished() bool {
 	x := i.ext.Load()
-	if x == nil || !x.closing || x.ending || x.jobs > 0 && !x.hard || i.waiting > 0 && i.stalled && !x.hard {
+	if !i.shut || x.ending || x.jobs > 0 && !x.hard || i.waiting > 0 && i.stalled && !x.hard {
 		return false
 	}
 	x.ending = true

@@ -51,56 +51,61 @@ func (f *frame) outermost() *frame {
 
 // deliver runs an event through n and all that follows from it.
 func (f *frame) deliver(n *node, e *actor.Event) {
-	f.tasks = append(f.tasks, task{n, e})
-	for len(f.tasks) > 0 {
-		f.drive()
+	f.drive(n, e)
+	for len(f.tasks) > 0 { // an actor panicked: what waits behind it goes on
+		t := f.pop()
+		f.drive(t.n, t.e)
 	}
 	f.n = nil
 }
 
-// drive works until no task is left or an actor panics.
-func (f *frame) drive() {
-	done := false
+func (f *frame) pop() task {
+	last := len(f.tasks) - 1
+	t := f.tasks[last]
+	f.tasks[last] = task{}
+	f.tasks = f.tasks[:last]
+	return t
+}
+
+// drive runs an event through n and then works until no task is left or an
+// actor panics.
+func (f *frame) drive(n *node, e *actor.Event) {
+	done, work := false, 0
 	defer func() {
+		f.outermost().work += work
 		if !done {
 			f.recovered(recover())
 		}
 	}()
-	work := 0
-	for last := len(f.tasks) - 1; last >= 0; last = len(f.tasks) - 1 {
-		n, e := f.tasks[last].n, f.tasks[last].e
-		f.tasks[last] = task{}
-		f.tasks = f.tasks[:last]
-		for {
-			work++
-			f.n = n
-			var out *actor.Event
-			var err error
-			if n.flags == 0 {
-				n.messages++
-				out, err = n.act.Trigger(f, e)
-			} else if n, out, err = n.special(f, e); n == nil {
-				break
-			}
-			if err != nil {
-				n.fail()
-				break
-			}
-			if out == nil || !n.emitted(out) {
-				break
-			}
-			outs := n.spec.outs
-			if len(outs) == 0 {
-				break
-			}
-			nodes := n.inst.nodes
-			for k := len(outs) - 1; k > 0; k-- {
-				f.tasks = append(f.tasks, task{&nodes[outs[k]], out})
-			}
-			n, e = &nodes[outs[0]], out
+	for {
+		work++
+		f.n = n
+		var out *actor.Event
+		var err error
+		if n.flags == 0 {
+			n.messages++
+			out, err = n.act.Trigger(f, e)
+		} else {
+			n, out, err = n.special(f, e)
 		}
+		if err != nil {
+			n.fail()
+		} else if out != nil && n.emitted(out) {
+			if outs := n.spec.outs; len(outs) > 0 {
+				nodes := n.inst.nodes
+				for k := len(outs) - 1; k > 0; k-- {
+					f.tasks = append(f.tasks, task{&nodes[outs[k]], out})
+				}
+				n, e = &nodes[outs[0]], out
+				continue
+			}
+		}
+		if len(f.tasks) == 0 {
+			break
+		}
+		t := f.pop()
+		n, e = t.n, t.e
 	}
-	f.outermost().work += work
 	done = true
 }
 
@@ -117,10 +122,10 @@ func (f *frame) recovered(reason any) {
 }
 
 // special handles an event for a node with flags. It returns the node that
-// handled it, nil if there is nothing more to do.
+// handled it, too.
 func (n *node) special(f *frame, e *actor.Event) (*node, *actor.Event, error) {
 	if n.flags&flagGone != 0 {
-		return nil, nil, nil
+		return n, nil, nil
 	}
 	if n.flags&flagLogIn != 0 {
 		n.logged(e, false)

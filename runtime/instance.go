@@ -21,6 +21,7 @@ type Instance struct {
 	state    instanceState
 	refuse   atoll.Kind // what posts are refused with; 0 takes them
 	stalled  bool       // mail waits for an asynchronous actor
+	shut     bool       // closed or being closed
 	poked    atomic.Bool
 	waiting  int32 // events accepted and not begun
 	children int32 // of all groups; belongs to the token
@@ -50,7 +51,6 @@ const (
 type instanceExt struct {
 	env     *actor.Env    // not the engine's; never changes
 	room    chan struct{} // closed when a full mailbox has room again
-	closing bool
 	ending  bool          // the last op is on its way
 	closed  chan struct{} // closed at the end
 	hard    bool          // what is left is dropped
@@ -99,7 +99,7 @@ func (i *Instance) discard(made int) {
 		i.nodes[at].close()
 	}
 	i.mu.Lock()
-	i.state = stateClosed
+	i.state, i.shut = stateClosed, true
 	i.mu.Unlock()
 	i.tenant.eng.dismiss(i)
 }
@@ -123,7 +123,7 @@ func (i *Instance) Refuse(k atoll.Kind) {
 // gone returns an Unavailable error if the instance is closed or being closed;
 // i.mu is held.
 func (i *Instance) gone(op string) error {
-	if x := i.ext.Load(); i.state == stateClosed || x != nil && x.closing {
+	if i.shut {
 		return atoll.Errorf(atoll.Unavailable, op, "the runtime is closed")
 	}
 	return nil
@@ -250,7 +250,7 @@ func (i *Instance) TryPost(name string, e *actor.Event) error {
 
 func (i *Instance) tryPost(e *actor.Event, n *node) error {
 	i.mu.Lock()
-	if i.refuse != 0 || i.state == stateClosed || i.ext.Load() != nil {
+	if i.refuse != 0 || i.shut {
 		if err := i.admits("runtime.Post"); err != nil {
 			i.mu.Unlock()
 			return err

@@ -30,7 +30,7 @@ type box struct {
 }
 
 const (
-	keepSlots = 1024 // larger buffers are not kept with an idle box
+	keepSlots = 4096 // larger buffers are not kept with an idle box
 	maxChunk  = 64   // events between two looks at the lock
 )
 

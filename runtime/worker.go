@@ -140,11 +140,10 @@ func (w *worker) chunk(i *Instance, b *box) int {
 	}
 	i.mu.Unlock()
 	f := &w.frame
-	n, bytes := 0, 0
+	n, bytes, from := 0, 0, b.pos
 	start := w.q.ticks.Load()
 	for n < size {
 		s := b.out[b.pos]
-		b.out[b.pos] = slot{}
 		b.pos++
 		n++
 		bytes += s.e.Size() + 16
@@ -157,6 +156,7 @@ func (w *worker) chunk(i *Instance, b *box) int {
 			break
 		}
 	}
+	clear(b.out[from:b.pos])
 	i.mu.Lock()
 	if size > 1 {
 		i.taken(n, bytes)

@@ -181,8 +181,11 @@ func (w *countWindow) RestoreState(data []byte) error {
 	if len(saved.Held) >= w.number || saved.Skip < 0 || saved.Skip > max(w.sliding-w.number, 0) {
 		return atoll.Errorf(atoll.Invalid, "window", "the saved window does not fit the parameters")
 	}
+	if err := w.restoreHeld(saved.Held); err != nil {
+		return err
+	}
 	w.skip = saved.Skip
-	return w.restoreHeld(saved.Held)
+	return nil
 }
 
 // timeWindow emits every sliding milliseconds what came in the last number
@@ -231,6 +234,9 @@ func (w *timeWindow) RestoreState(data []byte) error {
 	if err := restore("window", data, &saved); err != nil {
 		return err
 	}
+	if err := w.restoreHeld(saved.Held); err != nil {
+		return err
+	}
 	w.created = saved.Created
-	return w.restoreHeld(saved.Held)
+	return nil
 }

@@ -150,13 +150,7 @@ func linksOf(v actor.Value) []Link {
 }
 
 func linkOf(v actor.Value) (l Link) {
-	for name, m := range v.Fields() {
-		switch name {
-		case "from":
-			l.From, _ = m.Str()
-		case "to":
-			l.To, _ = m.Str()
-		}
-	}
+	l.From, _ = v.Get("from").Str()
+	l.To, _ = v.Get("to").Str()
 	return l
 }

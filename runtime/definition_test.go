@@ -78,8 +78,9 @@ func TestDefinitionPrintsAsItWasWritten(t *testing.T) {
 			want:   `{"actors":[{"name":"a","k":1},{"name":"b","type":"t"}],"z":1}`,
 		},
 		"of members twice the last counts": {
-			text: `{"name":"a","x":1,"name":"b"}`,
-			want: `{"name":"b","x":1}`,
+			text:   `{"name":"a","x":1,"x":2,"name":"b"}`,
+			change: func(d *runtime.Definition) { d.Name += "c" },
+			want:   `{"name":"bc","x":2}`,
 		},
 	}
 	for name, tt := range tests {

@@ -54,59 +54,34 @@ func (a *ActorDef) UnmarshalJSON(text []byte) error {
 
 func definitionOf(v actor.Value) *Definition {
 	d := &Definition{origin: v}
-	for name, m := range v.Fields() {
-		switch name {
-		case "name":
-			d.Name, _ = m.Str()
-		case "owner":
-			d.Owner, _ = m.Str()
-		case "projectid":
-			d.ProjectID, _ = m.Str()
-		case "actors":
-			d.Actors = actorsOf(m)
-		case "links":
-			d.Links = linksOf(m)
-		case "distribution":
-			d.Distribution = distributionOf(m)
-		}
-	}
+	d.Name, _ = v.Get("name").Str()
+	d.Owner, _ = v.Get("owner").Str()
+	d.ProjectID, _ = v.Get("projectid").Str()
+	d.Actors = actorsOf(v.Get("actors"))
+	d.Links = linksOf(v.Get("links"))
+	d.Distribution = distributionOf(v.Get("distribution"))
 	return d
 }
 
 func actorOf(v actor.Value) ActorDef {
 	a := ActorDef{origin: v}
-	var short *Group
-	for name, m := range v.Fields() {
-		switch name {
-		case "name":
-			a.Name, _ = m.Str()
-		case "type":
-			a.Type, _ = m.Str()
-		case "params":
-			a.Params = m
-		case "group":
-			a.Group = groupOf(m.Get("by"))
-		case "groupby":
-			short = groupOf(m)
-		case "collect":
-			a.Collect = collectsOf(m)
-		case "timeout":
-			a.Timeout = timeoutOf(m)
-		case "copies":
-			n, _ := m.Int()
-			a.Copies = int(n)
-		case "log":
-			if m.Kind() == actor.ObjectKind {
-				a.Log = &EventLog{}
-				a.Log.Incoming, _ = m.Get("incoming").Bool()
-				a.Log.Outgoing, _ = m.Get("outgoing").Bool()
-			}
-		case "state":
-			a.State = m
-		}
+	if v.Kind() != actor.ObjectKind {
+		return a
 	}
-	if a.Group == nil {
-		a.Group = short
+	a.Name, _ = v.Get("name").Str()
+	a.Type, _ = v.Get("type").Str()
+	a.Params, a.State = v.Get("params"), v.Get("state")
+	if a.Group = groupOf(v.Get("group").Get("by")); a.Group == nil {
+		a.Group = groupOf(v.Get("groupby"))
+	}
+	a.Collect = collectsOf(v.Get("collect"))
+	a.Timeout = timeoutOf(v.Get("timeout"))
+	n, _ := v.Get("copies").Int()
+	a.Copies = int(n)
+	if log := v.Get("log"); log.Kind() == actor.ObjectKind {
+		a.Log = &EventLog{}
+		a.Log.Incoming, _ = log.Get("incoming").Bool()
+		a.Log.Outgoing, _ = log.Get("outgoing").Bool()
 	}
 	return a
 }
@@ -163,14 +138,18 @@ func seconds(s float64) time.Duration {
 // Value returns d as JSON, with the members in the order of a definition that
 // was parsed, or in the order of the struct.
 func (d *Definition) Value() actor.Value {
-	return written(d.origin, members(d), members(definitionOf(d.origin)))
+	now, before := members(d), members(definitionOf(d.origin))
+	if d.origin.Kind() == actor.ObjectKind && slices.EqualFunc(now, before, sameField) {
+		return d.origin
+	}
+	return written(d.origin, now, before)
 }
 
 // Value returns a as JSON, as Definition.Value does.
 func (a ActorDef) Value() actor.Value {
 	was := actorOf(a.origin)
 	now, before := a.members(), was.members()
-	if k := a.origin.Kind(); k != actor.MissingKind && k != actor.ObjectKind && slices.EqualFunc(now, before, sameField) {
+	if a.origin.Kind() != actor.MissingKind && slices.EqualFunc(now, before, sameField) {
 		return a.origin
 	}
 	if !sameField(now[groupMember], before[groupMember]) {

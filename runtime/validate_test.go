@@ -24,7 +24,7 @@ func parse(t testing.TB, text string) *runtime.Definition {
 	t.Helper()
 	d, err := runtime.ParseDefinition([]byte(text))
 	if err != nil {
-		t.Fatalf("ParseDefinition: %v\n%s", err, text)
+		t.Fatalf("ParseDefinition: %v\n%.300s", err, text)
 	}
 	return d
 }

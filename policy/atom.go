@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"hash/maphash"
 	"slices"
 	"strings"
@@ -177,11 +178,20 @@ func newLeaf(slots []side, tests []test) *leaf {
 // claimIndex finds the claims of a caller by hash and by reference. It is
 // immutable.
 type claimIndex struct {
-	claims []Claim // sorted by issuer and type
-	hashes []uint64
 	fp     uint64
-	slots  []int32 // open addressing by hash: 1 + index of the claim
+	few    int // claims, if all their hashes are in first
+	first  [fewClaims]uint64
+	claims []Claim     // sorted by issuer and type
+	slots  []claimSlot // open addressing by hash
 	refs   []refRange
+}
+
+// fewClaims is how many claims are found by looking at them all.
+const fewClaims = 8
+
+type claimSlot struct {
+	hash  uint64
+	index int32 // 1 + index of the claim; 0 is free
 }
 
 type refRange struct {
@@ -197,31 +207,30 @@ func newClaimIndex(claims []Claim) *claimIndex {
 		}
 	}
 	slices.SortFunc(x.claims, func(a, b Claim) int {
-		if n := strings.Compare(a.Issuer, b.Issuer); n != 0 {
-			return n
-		}
-		if n := strings.Compare(a.Type, b.Type); n != 0 {
-			return n
-		}
-		return strings.Compare(a.Value, b.Value)
+		return cmp.Or(strings.Compare(a.Issuer, b.Issuer), strings.Compare(a.Type, b.Type), strings.Compare(a.Value, b.Value))
 	})
 	x.claims = slices.Compact(x.claims)
-	size := 8
-	for size < 2*len(x.claims) {
-		size *= 2
+	size := 0
+	if len(x.claims) <= fewClaims {
+		x.few = len(x.claims)
+	} else {
+		for size = 32; size < 2*len(x.claims); size *= 2 {
+		}
+		x.slots, x.few = make([]claimSlot, size), -1
 	}
-	x.slots = make([]int32, size)
-	x.hashes = make([]uint64, len(x.claims))
 	for i, c := range x.claims {
 		rh := refHash(c.Issuer, c.Type)
 		h := claimHash(rh, c.Value)
-		x.hashes[i] = h
 		x.fp |= fingerprint(h)
-		s := h & uint64(size-1)
-		for x.slots[s] != 0 {
-			s = (s + 1) & uint64(size-1)
+		if size == 0 {
+			x.first[i] = h
+		} else {
+			s := h & uint64(size-1)
+			for x.slots[s].index != 0 {
+				s = (s + 1) & uint64(size-1)
+			}
+			x.slots[s] = claimSlot{h, int32(i + 1)}
 		}
-		x.slots[s] = int32(i + 1)
 		if n := len(x.refs); n == 0 || x.refs[n-1].hash != rh {
 			x.refs = append(x.refs, refRange{rh, int32(i), int32(i)})
 		}
@@ -232,19 +241,29 @@ func newClaimIndex(claims []Claim) *claimIndex {
 
 // has reports whether the caller makes the claim.
 func (x *claimIndex) has(a *atom) bool {
-	mask := uint64(len(x.slots) - 1)
-	for s := a.hash & mask; ; s = (s + 1) & mask {
-		i := x.slots[s]
-		if i == 0 {
-			return false
-		}
-		if x.hashes[i-1] == a.hash {
-			c := &x.claims[i-1]
-			if c.Value == a.value && c.Type == a.ref.Type && c.Issuer == a.ref.Issuer {
+	if x.few >= 0 {
+		for i := range x.few {
+			if x.first[i] == a.hash && a.is(&x.claims[i]) {
 				return true
 			}
 		}
+		return false
 	}
+	mask := uint64(len(x.slots) - 1)
+	for s := a.hash & mask; ; s = (s + 1) & mask {
+		e := &x.slots[s]
+		if e.index == 0 {
+			return false
+		}
+		if e.hash == a.hash && a.is(&x.claims[e.index-1]) {
+			return true
+		}
+	}
+}
+
+// is reports whether c is the claim.
+func (a *atom) is(c *Claim) bool {
+	return c.Value == a.value && c.Type == a.ref.Type && c.Issuer == a.ref.Issuer
 }
 
 // of returns the claims that a reference sees.

@@ -72,15 +72,15 @@ func (s *Session) Why(t Target, a Action, with ...Claim) (bool, Grounds) {
 }
 
 func (s *Session) decide(t Target, a Action, with []Claim) (bool, *rule) {
-	info := s.set.types.types[t.Type]
-	bit := s.set.types.bits[a]
+	types := s.set.types
+	index, bit := types.index(t.Type), types.bit(a)
 	if bit == 0 || len(t.Namespace) == 0 || t.Namespace[0] != '/' {
 		return s.Evaluate(t, with...).Allowed(a), nil
 	}
-	q := request{session: s, target: t, bit: bit, fp: s.claims.fp, with: with, overridable: info != nil && info.Overridable}
+	q := request{session: s, claims: s.claims, target: t, bit: bit, fp: s.claims.fp, with: with, overridable: index >= 0 && types.deny[index]}
 	for i := range with {
 		c := &with[i]
-		if c.Issuer == "" && (c.Type == "permit" && c.Value == string(a) || c.Type == "deny" && q.overridable && c.Value == string(a)) {
+		if c.Issuer == "" && c.Value == string(a) && (c.Type == "permit" || c.Type == "deny") {
 			return s.Evaluate(t, with...).Allowed(a), nil
 		}
 		if i < len(q.hashes) {
@@ -92,11 +92,11 @@ func (s *Session) decide(t Target, a Action, with []Claim) (bool, *rule) {
 		}
 	}
 	for range 3 {
-		q.state, q.chain, q.open, q.grant = 0, 0, 0, nil
-		q.run(info)
+		q.walk(s.set.pair(index), t.Namespace[1:])
 		switch {
 		case q.state == missing:
 			s.set.unfold(t)
+			q.state, q.chain, q.open, q.grant = undecided, 0, 0, nil
 			continue
 		case q.state == denied:
 			return false, q.grant
@@ -123,6 +123,7 @@ const (
 // request is one decision. It lives on the stack.
 type request struct {
 	session     *Session
+	claims      *claimIndex
 	target      Target
 	bit         uint64 // of the action
 	fp          uint64
@@ -135,59 +136,65 @@ type request struct {
 	overridable bool
 }
 
-func (q *request) run(info *typeInfo) {
-	set := q.session.set
-	rest := q.target.Namespace[1:]
-	if set.every != nil && q.walk(set.every, rest) {
-		return
-	}
-	if info != nil && set.roots[info.index] != nil {
-		q.walk(set.roots[info.index], rest)
-	}
-}
-
 // walk visits the elements that cover the target, in the order of
-// node.elements, and reports whether the decision is final.
-func (q *request) walk(n *node, rest string) bool {
-	for n != nil {
-		if n.below != nil && q.visit(n.below) {
-			return true
+// pair.elements, and reports whether the decision is final.
+func (q *request) walk(p pair, rest string) bool {
+	for {
+		if p.every != nil {
+			if p.every.below.blocks != nil && q.visit(&p.every.below) {
+				return true
+			}
+		}
+		if p.own != nil {
+			if p.own.below.blocks != nil && q.visit(&p.own.below) {
+				return true
+			}
+		} else if p.every == nil {
+			return false
 		}
 		if rest == "" {
-			return n.end != nil && q.ends(n.end)
+			return (p.every != nil && p.every.end != nil || p.own != nil && p.own.end != nil) && q.ends(p)
 		}
 		tok, tail := rest, ""
 		if i := strings.IndexByte(rest, '/'); i >= 0 {
 			tok, tail = rest[:i], rest[i+1:]
 		}
-		if n.wild != nil && q.walk(n.wild, tail) {
+		if w := p.wild(); w != (pair{}) && q.walk(w, tail) {
 			return true
 		}
-		n, _ = n.kids.get(tok)
-		rest = tail
+		p, rest = p.kid(tok), tail
 	}
-	return false
 }
 
-func (q *request) ends(e *ends) bool {
-	if e.exact != nil && q.visit(e.exact) {
-		return true
-	}
+func (q *request) ends(p pair) bool {
 	local := q.target.Local
+	for _, n := range [2]*node{p.every, p.own} {
+		if n == nil || n.end == nil {
+			continue
+		}
+		if n.end.exact.blocks != nil && q.visit(&n.end.exact) {
+			return true
+		}
+		if local == "" {
+			continue
+		}
+		if n.end.any.blocks != nil && q.visit(&n.end.any) {
+			return true
+		}
+		for i := range n.end.forms {
+			if n.end.forms[i].covers(local) && q.visit(n.end.forms[i].element) {
+				return true
+			}
+		}
+	}
 	if local == "" {
 		return false
 	}
-	if e.any != nil && q.visit(e.any) {
-		return true
-	}
-	for i := range e.forms {
-		if e.forms[i].covers(local) && q.visit(e.forms[i].element) {
-			return true
-		}
-	}
-	if e.named.count > 0 {
-		if x, ok := e.named.get(local); ok {
-			return q.visit(x)
+	for _, n := range [2]*node{p.every, p.own} {
+		if n != nil && n.end != nil && n.end.named.count > 0 {
+			if x, ok := n.end.named.get(local); ok && q.visit(x) {
+				return true
+			}
 		}
 	}
 	return false
@@ -206,14 +213,22 @@ func (q *request) visit(e *element) bool {
 	}
 	q.chain = o.id
 	q.open |= o.open
-	if q.overridable && o.denies&q.bit != 0 {
-		if r := q.find(o, true); r != nil {
+	if len(q.with) > 0 && o.given != nil && q.try(o.given) {
+		return true
+	}
+	return q.try(&o.rules)
+}
+
+// try looks for a rule of g that decides.
+func (q *request) try(g *ruleGroup) bool {
+	if q.overridable && g.denies&q.bit != 0 {
+		if r := q.find(g, true); r != nil {
 			q.state, q.grant = denied, r
 			return true
 		}
 	}
-	if o.acts&q.bit != 0 && q.state == undecided {
-		if r := q.find(o, false); r != nil {
+	if g.acts&q.bit != 0 && q.state == undecided {
+		if r := q.find(g, false); r != nil {
 			q.state, q.grant = granted, r
 			return !q.overridable
 		}
@@ -222,15 +237,25 @@ func (q *request) visit(e *element) bool {
 }
 
 // find returns a rule of o that applies and has the wanted effect.
-func (q *request) find(o *outcome, deny bool) *rule {
-	if o.index != nil && len(q.with) <= len(q.hashes) && len(q.session.claims.hashes) < 256 {
+func (q *request) find(o *ruleGroup, deny bool) *rule {
+	if o.index != nil && len(q.with) <= len(q.hashes) {
 		return q.findIndexed(o.index, deny)
 	}
+	if r := q.findIn(o.first, deny); r != nil {
+		return r
+	}
 	for _, l := range o.lists {
-		for i := range l {
-			if r := &l[i]; r.need&^q.fp == 0 && r.effect(deny)&q.bit != 0 && q.applies(r) {
-				return r
-			}
+		if r := q.findIn(l, deny); r != nil {
+			return r
+		}
+	}
+	return nil
+}
+
+func (q *request) findIn(l []rule, deny bool) *rule {
+	for i := range l {
+		if r := &l[i]; r.need&^q.fp == 0 && r.effect(deny)&q.bit != 0 && q.applies(r) {
+			return r
 		}
 	}
 	return nil
@@ -242,18 +267,32 @@ func (q *request) findIndexed(x *ruleIndex, deny bool) *rule {
 			return r
 		}
 	}
-	for _, h := range q.session.claims.hashes {
-		for _, r := range x.with(h) {
-			if r.need&^q.fp == 0 && r.effect(deny)&q.bit != 0 && q.applies(r) {
+	if n := q.claims.few; n >= 0 {
+		for i := range n {
+			if r := q.findWith(x, q.claims.first[i], deny); r != nil {
+				return r
+			}
+		}
+	}
+	for i := range q.claims.slots {
+		if e := &q.claims.slots[i]; e.index != 0 {
+			if r := q.findWith(x, e.hash, deny); r != nil {
 				return r
 			}
 		}
 	}
 	for i := range q.with {
-		for _, r := range x.with(q.hashes[i]) {
-			if r.need&^q.fp == 0 && r.effect(deny)&q.bit != 0 && q.applies(r) {
-				return r
-			}
+		if r := q.findWith(x, q.hashes[i], deny); r != nil {
+			return r
+		}
+	}
+	return nil
+}
+
+func (q *request) findWith(x *ruleIndex, hash uint64, deny bool) *rule {
+	for _, r := range x.with(hash) {
+		if r.need&^q.fp == 0 && r.effect(deny)&q.bit != 0 && q.applies(r) {
+			return r
 		}
 	}
 	return nil
@@ -292,14 +331,14 @@ func (q *request) applies(r *rule) bool {
 
 // has reports whether the caller or the enforcement makes the claim.
 func (q *request) has(a *atom) bool {
-	if q.session.claims.has(a) {
+	if q.claims.has(a) {
 		return true
 	}
 	for i := range q.with {
 		if i < len(q.hashes) && q.hashes[i] != a.hash {
 			continue
 		}
-		if c := &q.with[i]; c.Value == a.value && c.Type == a.ref.Type && c.Issuer == a.ref.Issuer {
+		if a.is(&q.with[i]) {
 			return true
 		}
 	}
@@ -347,7 +386,7 @@ func (q *request) assign(l *leaf, values []string, n int, steps *int) bool {
 		values[n] = q.target.String()
 		return q.assign(l, values, n+1, steps)
 	}
-	for _, c := range q.session.claims.of(s.ref, s.hash) {
+	for _, c := range q.claims.of(s.ref, s.hash) {
 		if *steps++; *steps > maxLeafSteps {
 			return false
 		}
@@ -383,7 +422,7 @@ func (q *request) equals(t *test) bool {
 	if engineIssuer(t.left.ref.Issuer) {
 		return q.left(t, nil, t.right.text.of(q.target))
 	}
-	for _, c := range q.session.claims.of(t.left.ref, t.left.hash) {
+	for _, c := range q.claims.of(t.left.ref, t.left.hash) {
 		if t.right.text.equals(q.target, c.Value) {
 			return true
 		}
@@ -409,7 +448,7 @@ func (q *request) left(t *test, values []string, w string) bool {
 		}
 		return t.compare(q.target.String(), w)
 	}
-	for _, c := range q.session.claims.of(t.left.ref, t.left.hash) {
+	for _, c := range q.claims.of(t.left.ref, t.left.hash) {
 		if t.compare(c.Value, w) {
 			return true
 		}
@@ -439,7 +478,7 @@ func (q *request) matches(l *leaf, t *test) bool {
 	if engineIssuer(t.left.ref.Issuer) {
 		return q.left(t, nil, "")
 	}
-	claims := q.session.claims.of(t.left.ref, t.left.hash)
+	claims := q.claims.of(t.left.ref, t.left.hash)
 	if len(claims) == 0 {
 		return q.withMatches(t, "")
 	}

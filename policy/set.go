@@ -118,7 +118,7 @@ func (b *builder) root(typ string) **node {
 	if typ == "*" {
 		return &b.set.every
 	}
-	return &b.set.roots[b.set.types.types[typ].index]
+	return &b.set.roots[b.set.types.index(typ)]
 }
 
 func (b *builder) remove(name string) {
@@ -223,13 +223,15 @@ func tablesOf(d *Document) []string {
 
 // elements returns the elements that cover t, in the order of a decision.
 func (s *Set) elements(t Target) []*element {
-	rest := strings.TrimPrefix(t.Namespace, "/")
-	var out []*element
-	out = s.every.elements(rest, t.Local, out)
-	if info := s.types.types[t.Type]; info != nil {
-		out = s.roots[info.index].elements(rest, t.Local, out)
+	return s.pair(s.types.index(t.Type)).elements(strings.TrimPrefix(t.Namespace, "/"), t.Local, nil)
+}
+
+// pair returns the trees of the type with that number; -1 is none.
+func (s *Set) pair(index int) pair {
+	if index < 0 {
+		return pair{every: s.every}
 	}
-	return out
+	return pair{s.every, s.roots[index]}
 }
 
 // unfold works out every outcome that a decision about t needs.

@@ -11,17 +11,27 @@ var seed = maphash.MakeSeed()
 
 const (
 	smallTable = 8  // entries kept as a plain list
-	pageSize   = 64 // buckets of one page
+	pageSize   = 64 // slots of a page
+	pageFill   = 40 // entries for each page on average at most
 )
 
 // table is a map from names that is changed by copying: a change copies the
-// list of pages, one page and one bucket, whatever the size of the table.
-// Within one transaction, which is known by its number, what was copied
-// already is changed in place. The zero table is empty.
+// list of pages and one page, whatever the size of the table. Within one
+// transaction, which is known by its number, what was copied already is
+// changed in place. The zero table is empty.
 type table[V any] struct {
 	small []entry[V]
-	pages []*page[V]
-	count int
+	pages []page[V]
+	count int32
+	shift uint8 // bits of the hash below those that choose the page
+	txn   uint64
+}
+
+// page is an open hash table of a power of two of slots; a slot without name
+// is free. No name is empty.
+type page[V any] struct {
+	slots []entry[V]
+	used  int32
 	txn   uint64
 }
 
@@ -29,11 +39,6 @@ type entry[V any] struct {
 	hash uint64 // not set in a small table
 	key  string
 	val  V
-}
-
-type page[V any] struct {
-	buckets [][]entry[V]
-	txn     uint64
 }
 
 // get returns the value of key.
@@ -48,15 +53,17 @@ func (t *table[V]) get(key string) (V, bool) {
 		return none, false
 	}
 	h := maphash.String(seed, key)
-	p := t.pages[(h/pageSize)&uint64(len(t.pages)-1)]
-	b := p.buckets[h&uint64(len(p.buckets)-1)]
-	for i := range b {
-		if b[i].hash == h && b[i].key == key {
-			return b[i].val, true
+	slots := t.pages[h>>t.shift].slots
+	for i := h; ; i++ {
+		e := &slots[i&uint64(len(slots)-1)]
+		if e.hash == h && e.key == key {
+			return e.val, true
+		}
+		if e.key == "" {
+			var none V
+			return none, false
 		}
 	}
-	var none V
-	return none, false
 }
 
 // all calls f for every entry until it returns false.
@@ -66,12 +73,10 @@ func (t *table[V]) all(f func(key string, v V) bool) {
 			return
 		}
 	}
-	for _, p := range t.pages {
-		for _, b := range p.buckets {
-			for i := range b {
-				if !f(b[i].key, b[i].val) {
-					return
-				}
+	for i := range t.pages {
+		for j := range t.pages[i].slots {
+			if e := &t.pages[i].slots[j]; e.key != "" && !f(e.key, e.val) {
+				return
 			}
 		}
 	}
@@ -89,25 +94,25 @@ func (t table[V]) put(txn uint64, key string, v V) table[V] {
 				return t
 			}
 		}
-		t.count++
-		if t.small = append(t.small, entry[V]{key: key, val: v}); t.count <= smallTable {
-			return t
+		t.small = append(t.small, entry[V]{key: key, val: v})
+		if t.count++; t.count > smallTable {
+			return t.grow(txn)
 		}
-		return t.grow(txn)
+		return t
 	}
 	h := maphash.String(seed, key)
-	b := t.bucket(txn, h)
-	for i := range *b {
-		if (*b)[i].key == key {
-			*b = slices.Clone(*b)
-			(*b)[i].val = v
-			return t
-		}
+	p := t.own(txn, h)
+	if e := p.find(h, key); e.key != "" {
+		e.val = v
+		return t
 	}
-	*b = append(slices.Clip(*b), entry[V]{h, key, v})
-	if t.count++; t.count > 2*len(t.pages)*len(t.pages[0].buckets) {
-		return t.grow(txn)
+	if int(t.count) >= pageFill*len(t.pages) || int(p.used) >= len(p.slots)*7/8 {
+		t = t.grow(txn)
+		p = t.own(txn, h)
 	}
+	*p.find(h, key) = entry[V]{h, key, v}
+	p.used++
+	t.count++
 	return t
 }
 
@@ -121,54 +126,76 @@ func (t table[V]) remove(txn uint64, key string) table[V] {
 		return t
 	}
 	h := maphash.String(seed, key)
-	b := t.bucket(txn, h)
-	if i := slices.IndexFunc(*b, func(e entry[V]) bool { return e.key == key }); i >= 0 {
-		*b = slices.Concat((*b)[:i], (*b)[i+1:])
-		t.count--
+	p := t.own(txn, h)
+	e := p.find(h, key)
+	if e.key == "" {
+		return t
 	}
+	*e = entry[V]{}
+	// Entries of the same run move up, or they would not be found again.
+	old := p.slots
+	p.slots = make([]entry[V], len(old))
+	for i := range old {
+		if old[i].key != "" {
+			*p.find(old[i].hash, old[i].key) = old[i]
+		}
+	}
+	p.used--
+	t.count--
 	return t
 }
 
-// bucket returns the place of the bucket of h, in a page that belongs to txn.
-// The entries of the bucket are shared with other versions.
-func (t *table[V]) bucket(txn uint64, h uint64) *[]entry[V] {
+// find returns the slot of key, or the free slot where it belongs.
+func (p *page[V]) find(h uint64, key string) *entry[V] {
+	for i := h; ; i++ {
+		e := &p.slots[i&uint64(len(p.slots)-1)]
+		if e.key == "" || e.hash == h && e.key == key {
+			return e
+		}
+	}
+}
+
+// own returns the page of h, which belongs to txn.
+func (t *table[V]) own(txn uint64, h uint64) *page[V] {
 	if t.txn != txn {
 		t.pages, t.txn = slices.Clone(t.pages), txn
 	}
-	i := (h / pageSize) & uint64(len(t.pages)-1)
-	p := t.pages[i]
+	p := &t.pages[h>>t.shift]
 	if p.txn != txn {
-		p = &page[V]{buckets: slices.Clone(p.buckets), txn: txn}
-		t.pages[i] = p
+		p.slots, p.txn = slices.Clone(p.slots), txn
 	}
-	return &p.buckets[h&uint64(len(p.buckets)-1)]
+	return p
 }
 
-// grow returns the table with room for twice its entries.
+// grow returns the table with room for more entries.
 func (t table[V]) grow(txn uint64) table[V] {
-	buckets := 8
-	for buckets < t.count {
-		buckets *= 2
+	size, pages, shift := 2*len(t.pages), 0, t.shift
+	switch {
+	case t.pages == nil:
+		pages, size, shift = 1, 2*smallTable, 64
+	case len(t.pages) == 1 && len(t.pages[0].slots) < pageSize:
+		pages, size = 1, 2*len(t.pages[0].slots)
+	default:
+		pages, size, shift = 2*len(t.pages), pageSize, shift-1
 	}
-	out := table[V]{count: t.count, txn: txn, pages: make([]*page[V], max(1, buckets/pageSize))}
-	for i := range out.pages {
-		out.pages[i] = &page[V]{buckets: make([][]entry[V], min(buckets, pageSize)), txn: txn}
-	}
-	add := func(e entry[V]) {
-		p := out.pages[(e.hash/pageSize)&uint64(len(out.pages)-1)]
-		b := &p.buckets[e.hash&uint64(len(p.buckets)-1)]
-		*b = append(slices.Clip(*b), e)
-	}
-	for _, e := range t.small {
-		e.hash = maphash.String(seed, e.key)
-		add(e)
-	}
-	for _, p := range t.pages {
-		for _, b := range p.buckets {
-			for _, e := range b {
-				add(e)
-			}
+	for {
+		out := table[V]{count: t.count, txn: txn, shift: shift, pages: make([]page[V], pages)}
+		for i := range out.pages {
+			out.pages[i] = page[V]{slots: make([]entry[V], size), txn: txn}
 		}
+		fits := true
+		t.all(func(key string, v V) bool {
+			h := maphash.String(seed, key)
+			p := &out.pages[h>>shift]
+			if fits = int(p.used) < size*7/8; fits {
+				*p.find(h, key) = entry[V]{h, key, v}
+				p.used++
+			}
+			return fits
+		})
+		if fits {
+			return out
+		}
+		pages, size, shift = 2*pages, pageSize, shift-1
 	}
-	return out
 }

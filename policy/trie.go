@@ -9,17 +9,17 @@ import (
 // node is one namespace token in the tree of one resource type. Nodes are
 // changed by copying: a change copies the path from the root to the node.
 type node struct {
-	txn   uint64
+	below element // rules of realms without local part
 	kids  table[*node]
 	wild  *node // for * and templates
-	below *element
 	end   *ends
+	txn   uint64
 }
 
 // ends holds the rules of realms with a local part at one namespace.
 type ends struct {
-	exact *element // "::"
-	any   *element // "::*"
+	exact element // "::"
+	any   element // "::*"
 	named table[*element]
 	forms []form // local names with * or templates in them
 }
@@ -40,11 +40,17 @@ func (f *form) covers(local string) bool {
 	return true
 }
 
-// element is the rules that stand at one place of the tree. It is immutable
-// but for what has been worked out about it.
+// element is the rules that stand at one place of the tree; without blocks
+// there are none. It is immutable but for what has been worked out about it.
 type element struct {
-	blocks  []*block
 	outcome atomic.Pointer[outcome]
+	blocks  []*block
+}
+
+// copyTo makes to the same element for another version of the tree.
+func (e *element) copyTo(to *element) {
+	to.blocks = e.blocks
+	to.outcome.Store(e.outcome.Load())
 }
 
 // block is the rules of one document at one place; those that can decide by
@@ -71,24 +77,22 @@ func newBlock(src *source, rules []rule) *block {
 	return b
 }
 
-// change returns e without the block of drop and with add.
-func (e *element) change(drop *source, add *block) *element {
-	n := &element{}
-	if e != nil {
-		n.blocks = make([]*block, 0, len(e.blocks)+1)
-		for _, b := range e.blocks {
-			if b.src != drop {
-				n.blocks = append(n.blocks, b)
-			}
+// change makes e an element without the block of drop and with add.
+func (e *element) change(drop *source, add *block) {
+	blocks := make([]*block, 0, len(e.blocks)+1)
+	for _, b := range e.blocks {
+		if b.src != drop {
+			blocks = append(blocks, b)
 		}
 	}
 	if add != nil {
-		n.blocks = append(n.blocks, add)
+		blocks = append(blocks, add)
 	}
-	if len(n.blocks) == 0 {
-		return nil
+	if len(blocks) == 0 {
+		blocks = nil
 	}
-	return n
+	e.blocks = slices.Clip(blocks)
+	e.outcome.Store(nil)
 }
 
 // edit is one change of the rules at the place of a realm.
@@ -107,9 +111,9 @@ func (ed *edit) at(n *node, r *Realm, namespace []string) *node {
 	case n == nil:
 		n = &node{txn: ed.txn}
 	case n.txn != ed.txn:
-		c := *n
-		c.txn = ed.txn
-		n = &c
+		c := &node{kids: n.kids, wild: n.wild, end: n.end, txn: ed.txn}
+		n.below.copyTo(&c.below)
+		n = c
 	}
 	if len(namespace) > 0 {
 		tok := namespace[0]
@@ -130,31 +134,36 @@ func (ed *edit) at(n *node, r *Realm, namespace []string) *node {
 		return n.orNil()
 	}
 	if r.Form == Subtree {
-		n.below = n.below.change(ed.drop, ed.add)
+		n.below.change(ed.drop, ed.add)
 		return n.orNil()
 	}
 	end := &ends{}
 	if n.end != nil {
-		*end = *n.end
+		end.named, end.forms = n.end.named, n.end.forms
+		n.end.exact.copyTo(&end.exact)
+		n.end.any.copyTo(&end.any)
 	}
 	switch {
 	case r.Form == Exactly:
-		end.exact = end.exact.change(ed.drop, ed.add)
+		end.exact.change(ed.drop, ed.add)
 	case r.Any():
-		end.any = end.any.change(ed.drop, ed.add)
+		end.any.change(ed.drop, ed.add)
 	case slices.ContainsFunc(r.Local, isFree):
 		ed.atForm(end, r)
 	default:
 		name := strings.Join(r.Local, "/")
-		old, _ := end.named.get(name)
-		if e := old.change(ed.drop, ed.add); e != nil {
+		e := &element{}
+		if old, ok := end.named.get(name); ok {
+			old.copyTo(e)
+		}
+		if e.change(ed.drop, ed.add); e.blocks != nil {
 			end.named = end.named.put(ed.txn, name, e)
 		} else {
 			end.named = end.named.remove(ed.txn, name)
 		}
 	}
 	n.end = end
-	if end.exact == nil && end.any == nil && end.named.count == 0 && len(end.forms) == 0 {
+	if end.exact.blocks == nil && end.any.blocks == nil && end.named.count == 0 && len(end.forms) == 0 {
 		n.end = nil
 	}
 	return n.orNil()
@@ -171,63 +180,101 @@ func (ed *edit) atForm(end *ends, r *Realm) {
 	i := slices.IndexFunc(end.forms, func(f form) bool { return slices.Equal(f.tokens, tokens) })
 	if i < 0 {
 		i = len(end.forms)
-		end.forms = append(end.forms, form{tokens: tokens})
+		end.forms = append(end.forms, form{tokens, &element{}})
 	}
-	if end.forms[i].element = end.forms[i].element.change(ed.drop, ed.add); end.forms[i].element == nil {
+	e := &element{}
+	end.forms[i].element.copyTo(e)
+	if e.change(ed.drop, ed.add); e.blocks == nil {
 		end.forms = slices.Delete(end.forms, i, i+1)
+	} else {
+		end.forms[i].element = e
 	}
 }
 
 // orNil returns nil for a node that holds nothing.
 func (n *node) orNil() *node {
-	if n.kids.count == 0 && n.wild == nil && n.below == nil && n.end == nil {
+	if n.kids.count == 0 && n.wild == nil && n.below.blocks == nil && n.end == nil {
 		return nil
 	}
 	return n
 }
 
+// pair is the two trees that a target lies in: that of every type, and that
+// of its own. Either may be nil.
+type pair struct{ every, own *node }
+
 // elements appends the elements that cover the rest of a target, in the order
-// in which decisions visit them: free tokens before literal ones, so that
-// what follows a literal token depends on the tokens after it as little as
-// can be.
-func (n *node) elements(rest, local string, out []*element) []*element {
-	for n != nil {
-		if n.below != nil {
-			out = append(out, n.below)
+// in which decisions visit them: what stands higher first, then free tokens
+// before literal ones. So what an element means depends as little as can be
+// on literal names that it does not lie under.
+func (p pair) elements(rest, local string, out []*element) []*element {
+	for p.every != nil || p.own != nil {
+		for _, n := range [2]*node{p.every, p.own} {
+			if n != nil && n.below.blocks != nil {
+				out = append(out, &n.below)
+			}
 		}
 		if rest == "" {
-			if n.end != nil {
-				out = n.end.elements(local, out)
-			}
-			return out
+			return p.ends(local, out)
 		}
 		tok, tail, _ := strings.Cut(rest, "/")
-		if n.wild != nil {
-			out = n.wild.elements(tail, local, out)
+		if w := p.wild(); w != (pair{}) {
+			out = w.elements(tail, local, out)
 		}
-		n, _ = n.kids.get(tok)
-		rest = tail
+		p, rest = p.kid(tok), tail
 	}
 	return out
 }
 
-func (e *ends) elements(local string, out []*element) []*element {
-	if e.exact != nil {
-		out = append(out, e.exact)
+func (p pair) wild() (w pair) {
+	if p.every != nil {
+		w.every = p.every.wild
+	}
+	if p.own != nil {
+		w.own = p.own.wild
+	}
+	return w
+}
+
+func (p pair) kid(tok string) (k pair) {
+	if p.every != nil && p.every.kids.count > 0 {
+		k.every, _ = p.every.kids.get(tok)
+	}
+	if p.own != nil && p.own.kids.count > 0 {
+		k.own, _ = p.own.kids.get(tok)
+	}
+	return k
+}
+
+func (p pair) ends(local string, out []*element) []*element {
+	for _, n := range [2]*node{p.every, p.own} {
+		if n == nil || n.end == nil {
+			continue
+		}
+		if n.end.exact.blocks != nil {
+			out = append(out, &n.end.exact)
+		}
+		if local == "" {
+			continue
+		}
+		if n.end.any.blocks != nil {
+			out = append(out, &n.end.any)
+		}
+		for i := range n.end.forms {
+			if n.end.forms[i].covers(local) {
+				out = append(out, n.end.forms[i].element)
+			}
+		}
 	}
 	if local == "" {
 		return out
 	}
-	if e.any != nil {
-		out = append(out, e.any)
-	}
-	for i := range e.forms {
-		if e.forms[i].covers(local) {
-			out = append(out, e.forms[i].element)
+	for _, n := range [2]*node{p.every, p.own} {
+		if n != nil && n.end != nil && n.end.named.count > 0 {
+			if x, ok := n.end.named.get(local); ok {
+				out = append(out, x)
+			}
 		}
-	}
-	if x, ok := e.named.get(local); ok {
-		out = append(out, x)
 	}
 	return out
 }

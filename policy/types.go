@@ -18,6 +18,7 @@ type ResourceType struct {
 type Registry struct {
 	types  map[string]*typeInfo
 	order  []string
+	deny   []bool // by number of the type: overridable
 	single map[string]bool
 	bits   map[Action]uint64 // one bit for each action, and for "all"
 	acts   []Action          // by bit
@@ -102,6 +103,7 @@ func NewRegistry(types []ResourceType, single ...string) (*Registry, error) {
 			}
 		}
 		r.types[t.Name] = &typeInfo{ResourceType: t, index: len(r.order)}
+		r.deny = append(r.deny, t.Overridable)
 		r.order = append(r.order, t.Name)
 	}
 	slices.Sort(r.order)
@@ -126,6 +128,75 @@ func (r *Registry) Names() []string { return slices.Clone(r.order) }
 func (r *Registry) overridable(name string) bool {
 	t := r.types[name]
 	return t != nil && t.Overridable
+}
+
+// index returns the number of a type, or -1. The types that everybody asks
+// about need no look-up.
+func (r *Registry) index(name string) int {
+	switch name {
+	case "audit":
+		return 0
+	case "auth":
+		return 1
+	case "cluster":
+		return 2
+	case "gateway":
+		return 3
+	case "job":
+		return 4
+	case "network":
+		return 5
+	case "package":
+		return 6
+	case "policy":
+		return 7
+	case "policydoc":
+		return 8
+	case "provider":
+		return 9
+	case "quota":
+		return 10
+	case "route":
+		return 11
+	case "sempiperule":
+		return 12
+	case "service":
+		return 13
+	case "stagpipe":
+		return 14
+	}
+	if t := r.types[name]; t != nil {
+		return t.index
+	}
+	return -1
+}
+
+// bit returns the bit of an action, or 0. Those of the platform have fixed
+// bits in the order in which the builtin types first name them.
+func (r *Registry) bit(a Action) uint64 {
+	switch a {
+	case allActions:
+		return 1 << 0
+	case Read:
+		return 1 << 1
+	case Issue:
+		return 1 << 2
+	case Update:
+		return 1 << 3
+	case Promote:
+		return 1 << 4
+	case Use:
+		return 1 << 5
+	case Create:
+		return 1 << 6
+	case Delete:
+		return 1 << 7
+	case Start:
+		return 1 << 8
+	case Stop:
+		return 1 << 9
+	}
+	return r.bits[a]
 }
 
 // permits reports whether a is an action of the type, or of any for "*".

@@ -20,11 +20,9 @@ import (
 type outcome struct {
 	parent, id uint64
 	next       *outcome // the same element after other sequences
-	acts       uint64   // that any hot rule permits
-	denies     uint64
 	open       uint64   // actions whose derivations are not all written out
-	lists      [][]rule // the hot rules
-	index      *ruleIndex
+	rules      ruleGroup
+	given      *ruleGroup // rules that ask the enforcement for something, if there are any
 
 	facts  map[uint64][]*rule // by head, those of constant value
 	wide   []*rule            // with other heads
@@ -35,6 +33,15 @@ type outcome struct {
 	asked  []string    // types that subgoals ask for, here and before
 
 	askedActs uint64 // actions that deps ask for
+}
+
+// ruleGroup is hot rules that decisions look through together.
+type ruleGroup struct {
+	acts   uint64   // that any of them permits
+	denies uint64   // that any of them denies
+	first  []rule   // those of the first block
+	lists  [][]rule // the others
+	index  *ruleIndex
 }
 
 // dependent is one subgoal of a rule.
@@ -99,6 +106,7 @@ type unfolder struct {
 	queue    []*rule
 	made     map[*rule][]*rule // combined rules, by the rule they come from
 	combined []*rule
+	hot      [][]rule
 	count    int
 	steps    int
 }
@@ -112,7 +120,7 @@ func newOutcome(e *element, before []*outcome, parent uint64, types *Registry) *
 	var deps []*rule
 	for _, b := range e.blocks {
 		if b.hot > 0 {
-			u.lists = append(u.lists, b.rules[:b.hot])
+			u.hot = append(u.hot, b.rules[:b.hot])
 		}
 		for i := range b.rules {
 			switch r := &b.rules[i]; {
@@ -486,27 +494,54 @@ func (u *unfolder) finish() {
 	if slices.ContainsFunc(u.loose, func(t string) bool { return slices.Contains(u.asked, t) }) {
 		u.open = ^uint64(0)
 	}
-	var hot []rule
+	var hot, given []rule
 	for _, r := range u.combined {
-		if r.acts != 0 || r.more.denies != 0 {
+		switch {
+		case r.acts == 0 && r.more.denies == 0:
+		case r.given():
+			given = append(given, *r)
+		default:
 			hot = append(hot, *r)
 		}
 	}
 	if hot != nil {
-		u.lists = append(u.lists, slices.Clip(hot))
+		u.hot = append(u.hot, slices.Clip(hot))
 	}
+	u.rules.fill(u.hot)
+	if given != nil {
+		u.outcome.given = &ruleGroup{}
+		u.outcome.given.fill([][]rule{slices.Clip(given)})
+	}
+}
+
+// given reports whether r asks for a claim that only the enforcement makes.
+func (r *rule) given() bool {
+	enforced := func(a *atom) bool { return a.ref.Issuer == "" }
+	if r.key != nil && enforced(r.key) || slices.ContainsFunc(r.more.atoms, enforced) {
+		return true
+	}
+	return slices.ContainsFunc(r.more.leaves, func(l *leaf) bool {
+		ref := l.tests[0].left.ref
+		return len(l.slots) == 0 && ref != nil && ref.Issuer == ""
+	})
+}
+
+func (g *ruleGroup) fill(lists [][]rule) {
 	n := 0
-	for _, l := range u.lists {
+	for _, l := range lists {
 		n += len(l)
 		for i := range l {
-			u.acts |= l[i].acts
+			g.acts |= l[i].acts
 			if l[i].more != nil {
-				u.denies |= l[i].more.denies
+				g.denies |= l[i].more.denies
 			}
 		}
 	}
 	if n >= indexFrom {
-		u.index = newRuleIndex(u.lists, n)
+		g.index = newRuleIndex(lists, n)
+	}
+	if len(lists) > 0 {
+		g.first, g.lists = lists[0], lists[1:]
 	}
 }
 

@@ -95,7 +95,7 @@ func New(opts ...Option) (*Platform, error) {
 		ShuntTimeout:   p.settings.milliseconds(keyShuntTimeout),
 	})
 	p.runtimes, err = runtime.NewService(p.st, p.guard, p.engine, registry, p.env, accounts{},
-		runtime.WithGrants(grants), runtime.WithLogger(o.log), runtime.WithDecisive(tenancy.Tables()...),
+		runtime.WithGrants(grants), runtime.WithLogger(o.log), runtime.WithDecisive(tenancy.DecisiveTables()...),
 		runtime.WithPlacer(placer{p.settings}),
 		runtime.WithSettings(runtime.Settings{
 			ReuseDeletedNames: func() bool { return p.settings.flag(keyReuseNames) },

@@ -81,12 +81,22 @@ func (w *Watch) Next(ctx context.Context) (*Event, error) {
 func (w *Watch) event(ctx context.Context, c *store.Commit) *Event {
 	e := &Event{Index: c.Index, At: c.At, Actor: c.Actor}
 	shown := map[string]bool{}
+	runtimes := map[string]policy.Question{} // what reading a runtime asks, by FQN
+	for _, ch := range c.Changes {
+		if q, ok := w.p.runtimes.ReadQuestion(ch.Table, ch.Key); ok {
+			runtimes[ch.FQN] = q
+		}
+	}
 	may := func(fqn string) bool {
 		if ok, asked := shown[fqn]; asked {
 			return ok
 		}
 		f, err := policy.ParseFQN(fqn)
-		ok := err == nil && (w.filter.IsZero() || w.filter.Covers(f)) && w.p.guard.Allowed(ctx, policy.Do(policy.Read, f))
+		q, ok := runtimes[fqn]
+		if !ok {
+			q = policy.Do(policy.Read, f)
+		}
+		ok = err == nil && (w.filter.IsZero() || w.filter.Covers(f)) && w.p.guard.Allowed(ctx, q)
 		shown[fqn] = ok
 		return ok
 	}

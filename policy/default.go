@@ -50,7 +50,7 @@ func own(q Question, name, home, owner string) bool {
 	case "project":
 		return lies(t.Namespace, "/coral/", name)
 	case "runtime":
-		return lies(t.Namespace, "/coral/", name) && (q.Action == Create || q.Action == Read && t.Local == "")
+		return lies(t.Namespace, "/coral/", name) && (q.Action == Create || q.Action == Read)
 	case "job":
 		switch q.Action {
 		case Create, Read, Update, Delete, Start, Stop, Link:

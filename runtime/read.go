@@ -67,6 +67,21 @@ func (s *Service) allowed(ctx context.Context, op, ref string, c call) (*Record,
 // get is the call that Get makes, and List for each runtime.
 var get = call{policy.Read, "GET", ""}
 
+// ReadQuestion returns what reading the runtime asks whose row has that table
+// and key, as a change of a commit names them; false for other tables and for
+// runtimes that have gone, whose address alone decides then.
+func (s *Service) ReadQuestion(table, key string) (policy.Question, bool) {
+	if table != runtimes.Name() {
+		return policy.Question{}, false
+	}
+	v := s.st.View()
+	rec, ok := runtimes.Get(v, key)
+	if !ok {
+		return policy.Question{}, false
+	}
+	return get.question(s.address(v, rec), rec.ID, rec.OwnerID), true
+}
+
 // Get returns a runtime. Kinds: NotFound, Denied, Unavailable.
 func (s *Service) Get(ctx context.Context, ref string) (*Runtime, error) {
 	rec, err := s.allowed(ctx, "runtime.Get", ref, get)

@@ -54,12 +54,10 @@ func (s *Service) hasUsers(r store.Reader) bool {
 	return n > 0
 }
 
-// EnsureImplicit makes the implicit administrator if mode AcceptAll has none
-// yet; in other modes it does nothing.
+// EnsureImplicit makes the implicit account if there is none yet. In mode
+// AcceptAll it is the administrator that everybody is; in the others nobody is
+// it, and it only owns what the embedding program makes without naming an owner.
 func (s *Service) EnsureImplicit(ctx context.Context) error {
-	if s.mode != AcceptAll {
-		return nil
-	}
 	return s.ensureImplicit(ctx)
 }
 

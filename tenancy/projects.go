@@ -281,6 +281,11 @@ func (p *Projects) Delete(ctx context.Context, ref string) (*Project, error) {
 			return noProject(op, ref)
 		}
 		gone = now.clone()
+		for _, d := range p.s.registered() {
+			if err := d.DropProject(tx, now.ID); err != nil {
+				return err
+			}
+		}
 		if _, err := projects.Delete(tx, now.ID); err != nil {
 			return err
 		}

@@ -54,6 +54,8 @@ type Dependents interface {
 	DropUser(tx *store.Tx, userID string) error
 	// DropTenant deletes everything whose FQN lies in the namespace of the tenant.
 	DropTenant(tx *store.Tx, tenant *Tenant) error
+	// DropProject takes what belongs to the project out of it.
+	DropProject(tx *store.Tx, projectID string) error
 }
 
 // Service is the accounts of the platform and who they are to its APIs. Safe

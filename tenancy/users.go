@@ -279,14 +279,18 @@ func (u *Users) Get(ctx context.Context, ref string) (*User, error) {
 	return row.clone(), nil
 }
 
-// List returns the accounts that the caller may read, the implicit one among
-// them, by name. Denied: the caller may not read accounts at large.
+// List returns the accounts that the caller may read, by name; the implicit one
+// is among them in mode AcceptAll. Denied: the caller may not read accounts at
+// large.
 func (u *Users) List(ctx context.Context) ([]*User, error) {
 	if err := u.s.ask(ctx, policy.Read, accounts); err != nil {
 		return nil, err
 	}
 	list := []*User{}
 	for row := range userByName.All(u.s.st.View(), store.Key{}) {
+		if row.Source == ImplicitUser && u.s.mode != AcceptAll {
+			continue
+		}
 		if u.s.guard.Allowed(ctx, policy.Do(policy.Read, row.FQN())) {
 			list = append(list, row.clone())
 		}

@@ -265,6 +265,8 @@ func (d *things) DropUser(_ *store.Tx, id string) error {
 }
 func (d *things) DropTenant(*store.Tx, *Tenant) error { return d.err }
 
+func (d *things) DropProject(*store.Tx, string) error { return d.err }
+
 func TestDeleteUser(t *testing.T) {
 	b := newBench(t)
 	d := &things{refs: map[string][]policy.FQN{}}
@@ -355,11 +357,14 @@ func TestImplicitAdministrator(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	t.Run("other modes have none", func(t *testing.T) {
+	t.Run("other modes keep it for the embedding program and do not list it", func(t *testing.T) {
 		b := newBench(t)
 		b.must(b.EnsureImplicit(b.ctx()))
-		if n := users.Count(b.st.View()); n != 0 {
-			t.Errorf("%d accounts", n)
+		if n := users.Count(b.st.View()); n != 1 {
+			t.Errorf("%d accounts are stored", n)
+		}
+		if list := must(b.Users().List(b.ctx()))(t); len(list) != 0 {
+			t.Errorf("%d accounts are listed", len(list))
 		}
 	})
 }

@@ -177,8 +177,8 @@ func TestStats(t *testing.T) {
 // and the deviation to nine digits, also when it begins with an outlier.
 func TestStatsStayExact(t *testing.T) {
 	n := 10_000_000
-	if testing.Short() {
-		n = 1_000_000
+	if testing.Short() || raced {
+		n = 500_000
 	}
 	for name, first := range map[string]float64{"around a thousand million": 1e9, "after an outlier": 0} {
 		t.Run(name, func(t *testing.T) {

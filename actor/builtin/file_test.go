@@ -186,7 +186,7 @@ func numbers(n int) map[string]string {
 // Wherever a file is stopped, whether it goes on in the same instance or from
 // saved state, every record comes once and in order.
 func TestAFileKeepsItsPlace(t *testing.T) {
-	const n = 2000
+	const n = 1000
 	files := numbers(n)
 	root, _ := directory(t, files)
 	for file := range files {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -58,7 +59,7 @@ func TestHTTPClientRequests(t *testing.T) {
 				b, _ := io.ReadAll(r.Body)
 				got = request{r.Method, r.URL.Path, r.Header.Get("Content-Type"), r.Header.Get("X-Extra"), string(b)}
 			})
-			h := actortest.Start(t, typeOf(t, "httpclient"), strings.Replace(tt.params, "%s", url, 1), confined(t, time.Second))
+			h := actortest.Start(t, typeOf(t, "httpclient"), strings.Replace(tt.params, "%s", url, 1), confined(t, time.Minute))
 			if o := h.Send(strings.Replace(tt.event, "%s", url, 1))[0]; o.Kind != actortest.Result {
 				t.Errorf("outcome %v, want a result", o)
 			}
@@ -94,7 +95,7 @@ func TestHTTPClientResponses(t *testing.T) {
 				w.WriteHeader(tt.status)
 				io.WriteString(w, tt.body)
 			})
-			h := actortest.Start(t, typeOf(t, "httpclient"), fmt.Sprintf(`{"mode":"static","url":%q,"method":"GET"}`, url), confined(t, time.Second))
+			h := actortest.Start(t, typeOf(t, "httpclient"), fmt.Sprintf(`{"mode":"static","url":%q,"method":"GET"}`, url), confined(t, time.Minute))
 			if diff := cmp.Diff(`{"latestResponse":null}`, h.State()); diff != "" {
 				t.Errorf("state before the first response (-want +got):\n%s", diff)
 			}
@@ -120,14 +121,16 @@ func TestHTTPClientResponses(t *testing.T) {
 
 func TestHTTPClientMayStayQuiet(t *testing.T) {
 	url := serve(t, func(w http.ResponseWriter, r *http.Request) {})
-	h := actortest.Start(t, typeOf(t, "httpclient"), fmt.Sprintf(`{"mode":"static","url":%q,"method":"GET","response":"none"}`, url), confined(t, time.Second))
+	h := actortest.Start(t, typeOf(t, "httpclient"), fmt.Sprintf(`{"mode":"static","url":%q,"method":"GET","response":"none"}`, url), confined(t, time.Minute))
 	if diff := cmp.Diff([]actortest.Outcome{nothing}, h.Send(`{}`)); diff != "" {
 		t.Errorf("outcome mismatch (-want +got):\n%s", diff)
 	}
 }
 
 func TestHTTPClientFailures(t *testing.T) {
-	secure := httptest.NewTLSServer(http.NotFoundHandler())
+	secure := httptest.NewUnstartedServer(http.NotFoundHandler())
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
+	secure.StartTLS()
 	defer secure.Close()
 	done := make(chan struct{})
 	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -165,7 +168,11 @@ func TestHTTPClientFailures(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			h := actortest.Start(t, typeOf(t, "httpclient"), `{"mode":"dynamic","field":"u","method":"GET"}`, confined(t, 200*time.Millisecond))
+			timeout := time.Minute
+			if strings.Contains(tt.event, "/slow") {
+				timeout = 100 * time.Millisecond
+			}
+			h := actortest.Start(t, typeOf(t, "httpclient"), `{"mode":"dynamic","field":"u","method":"GET"}`, confined(t, timeout))
 			if diff := cmp.Diff([]actortest.Outcome{failed(tt.want)}, h.Send(strings.Replace(tt.event, "%s", url, 1))); diff != "" {
 				t.Errorf("outcome mismatch (-want +got):\n%s", diff)
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -46,6 +47,16 @@ func get(t *testing.T, c *Client, url string) (string, error) {
 func server(t *testing.T, h http.HandlerFunc) *httptest.Server {
 	t.Helper()
 	s := httptest.NewServer(h)
+	t.Cleanup(s.Close)
+	return s
+}
+
+// secureServer answers "secure" over TLS and keeps refused handshakes quiet.
+func secureServer(t *testing.T) *httptest.Server {
+	t.Helper()
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "secure") }))
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
 	t.Cleanup(s.Close)
 	return s
 }
@@ -116,8 +127,7 @@ func TestANameMayResolveToForbiddenAndAllowedAddresses(t *testing.T) {
 }
 
 func TestRedirects(t *testing.T) {
-	secure := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "secure") }))
-	defer secure.Close()
+	secure := secureServer(t)
 	s := server(t, func(w http.ResponseWriter, r *http.Request) {
 		switch to := r.URL.Query().Get("to"); to {
 		case "":
@@ -304,9 +314,7 @@ func TestDial(t *testing.T) {
 }
 
 func TestHTTPSVerifiesTheServer(t *testing.T) {
-	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "secure") }))
-	defer s.Close()
-	s.Config.ErrorLog = nil
+	s := secureServer(t)
 	if _, err := get(t, newClient(t, Options{}), s.URL); err == nil {
 		t.Error("an unknown certificate was accepted")
 	}

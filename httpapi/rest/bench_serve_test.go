@@ -85,7 +85,9 @@ func BenchmarkLoopback(b *testing.B) {
 		h    http.Handler
 	}{{"mux", mux}, {"kernel", benchHandler(b)}} {
 		b.Run(bench.name, func(b *testing.B) {
-			s := httptest.NewServer(bench.h)
+			s := httptest.NewUnstartedServer(bench.h)
+			s.Config.ReadHeaderTimeout, s.Config.IdleTimeout = 5*time.Second, time.Minute // as every server should
+			s.Start()
 			defer s.Close()
 			u, err := url.Parse(s.URL)
 			if err != nil {

@@ -101,7 +101,7 @@ func (x *exchange) readBody() error {
 		return nil
 	}
 	limit := x.maxBody()
-	x.bodyDeadline()
+	x.bodyTime(x.start) // near enough, and spares a look at the clock
 	err := x.readAll(limit)
 	if err == nil {
 		x.bodyEnds()
@@ -171,17 +171,23 @@ func (x *exchange) readError(err error) error {
 }
 
 // bodyDeadline gives the caller time to send more.
-func (x *exchange) bodyDeadline() {
+func (x *exchange) bodyDeadline() { x.bodyTime(time.Now()) }
+
+func (x *exchange) bodyTime(from time.Time) {
 	if d := x.s.bounds.limits.Body; d > 0 {
-		x.readArmed = setDeadline(x.w, reading, time.Now().Add(d))
+		x.readUntil = from.Add(d)
+		x.readArmed = setDeadline(x.w, reading, x.readUntil)
 	}
 }
 
 // bodyEnds takes the deadline away, or the connection's watch for a leaving
-// caller would run into it.
+// caller would run into it. Where the call ends before, it need not: net/http
+// sets another one before the next request.
 func (x *exchange) bodyEnds() {
 	x.bodyRead = true
-	if x.readArmed {
+	until := x.deadline()
+	brief := !until.IsZero() && !until.After(x.readUntil) && x.call.Op.outKind.whole()
+	if x.readArmed && !brief {
 		x.readArmed = false
 		setDeadline(x.w, reading, time.Time{})
 	}

@@ -342,7 +342,7 @@ func TestAReadDeadlineDoesNotOutliveTheBody(t *testing.T) {
 			return rest.None{}, nil
 		}
 	}}
-	s := loopback(t, toyServer(t, rest.Options{Limits: rest.Limits{Body: 20 * time.Millisecond}}, toyDialect(t, "coral", toy)))
+	s := loopback(t, toyServer(t, rest.Options{Limits: rest.Limits{Body: 20 * time.Millisecond, Handler: time.Minute}}, toyDialect(t, "coral", toy)))
 	r := toyRequest{dialect: "coral", method: "POST", path: "/heavy"}.make()
 	req, err := http.NewRequest("POST", s.URL+"/api/heavy", strings.NewReader("{}"))
 	if err != nil {

@@ -97,7 +97,7 @@ type Class uint8
 // The classes of load.
 const (
 	NormalLoad Class = iota
-	CheapLoad        // answers from memory: no deadline is armed for it
+	CheapLoad        // answers from memory at once: not counted against its caller, only among all
 	HeavyLoad        // few at a time
 	StreamLoad       // stays open: counted as a stream, not as a call in flight
 )

@@ -43,7 +43,8 @@ type exchange struct {
 	readPath func(string) (string, bool)
 
 	start     time.Time
-	sent      bool // headers are out
+	readUntil time.Time // the deadline of the body
+	sent      bool      // headers are out
 	status    int
 	written   int64
 	err       error
@@ -182,30 +183,26 @@ func (x *exchange) recycle() {
 		return
 	}
 	s := x.s
-	fresh := exchange{readPath: x.readPath}
-	if cap(x.in) <= maxPooled {
-		fresh.in = x.in[:0]
+	if x.in = x.in[:0]; cap(x.in) > maxPooled {
+		x.in = nil
 	}
-	if x.out.Cap() <= maxPooled {
-		fresh.out = x.out
-		fresh.out.Reset()
+	if x.out.Reset(); x.out.Cap() > maxPooled {
+		x.out = bytes.Buffer{}
+	}
+	if x.page.Reset(); x.page.Cap() > maxPooled {
+		x.page = bytes.Buffer{}
 	}
 	clear(x.match.values)
 	clear(x.match.segs)
-	fresh.match.values, fresh.match.segs = x.match.values[:0], x.match.segs[:0]
-	x.reset(&fresh)
-	s.pool.Put(x)
-}
-
-// reset is an assignment that leaves the atomic in place.
-func (x *exchange) reset(f *exchange) {
+	x.match.template, x.match.values, x.match.segs = nil, x.match.values[:0], x.match.segs[:0]
 	x.s, x.m, x.p, x.w, x.r, x.call = nil, nil, nil, nil, nil, Call{}
-	x.match, x.query, x.queryErr, x.parsed, x.renderer, x.form = f.match, nil, nil, false, 0, 0
-	x.peer, x.tag, x.ctx, x.in, x.out, x.page, x.source = "", "", nil, f.in, f.out, bytes.Buffer{}, source{}
-	x.start, x.sent, x.status, x.written, x.err = time.Time{}, false, 0, 0, nil
+	x.query, x.queryErr, x.parsed, x.renderer, x.form = nil, nil, false, 0, 0
+	x.peer, x.tag, x.ctx, x.source = "", "", nil, source{}
+	x.start, x.readUntil, x.sent, x.status, x.written, x.err = time.Time{}, time.Time{}, false, 0, 0, nil
 	x.typeMissing, x.bodyRead, x.readArmed = false, false, false
 	x.inFlight, x.heavy, x.caller, x.reader, x.stream = false, false, "", "", false
 	x.finished.Store(false)
+	s.pool.Put(x)
 }
 
 // The refusals before the body.
@@ -575,16 +572,23 @@ func (x *exchange) selfPath() string {
 
 // context is the context of the row's function.
 func (x *exchange) context() context.Context {
-	c := &callContext{parent: x.r.Context(), id: x.call.RequestID}
+	x.ctx = &callContext{parent: x.r.Context(), id: x.call.RequestID, deadline: x.deadline()}
+	return x.ctx
+}
+
+// deadline is when the row's function has to be done; zero is never.
+func (x *exchange) deadline() time.Time {
+	if x.call.Op.outKind == outStream {
+		return time.Time{}
+	}
 	d := x.call.Op.Timeout
-	if d == 0 && x.call.Op.outKind != outStream {
+	if d == 0 {
 		d = x.s.bounds.limits.Handler
 	}
-	if d > 0 && x.call.Op.outKind != outStream {
-		c.deadline = x.start.Add(d)
+	if d <= 0 {
+		return time.Time{}
 	}
-	x.ctx = c
-	return c
+	return x.start.Add(d)
 }
 
 // unchanged answers 304 if the caller has the answer of this index already.

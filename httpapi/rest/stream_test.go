@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -202,7 +201,7 @@ func TestStreamOverAConnection(t *testing.T) {
 		{"the rights end", func(_ *testing.T, src *source, _ *rest.Server, _ net.Conn) { src.valid.Store(false) }},
 	} {
 		t.Run("a stream ends when "+end.name, func(t *testing.T) {
-			before := runtime.NumGoroutine()
+			// The bubble itself fails if a goroutine of the stream remains.
 			synctest.Test(t, func(t *testing.T) {
 				src := &source{pause: 20 * time.Second}
 				s := toyServer(t, rest.Options{}, toyDialect(t, "apcera", src.toy()))
@@ -239,9 +238,6 @@ func TestStreamOverAConnection(t *testing.T) {
 					}
 				})
 			})
-			if after := runtime.NumGoroutine(); after > before {
-				t.Errorf("%d goroutines before, %d after", before, after)
-			}
 		})
 	}
 }

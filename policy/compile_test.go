@@ -37,6 +37,8 @@ func TestCompiledExamples(t *testing.T) {
 // world makes random documents over a small vocabulary, so that rules meet.
 type world struct{ *rand.Rand }
 
+func newWorld(series, n int) world { return world{rand.New(rand.NewPCG(uint64(series), uint64(n)))} }
+
 func pick[T any](w world, list ...T) T { return list[w.IntN(len(list))] }
 
 func (w world) token() string { return pick(w, "a", "b", "c") }
@@ -289,7 +291,7 @@ func TestCompiledIsReference(t *testing.T) {
 	types := worldTypes(t)
 	open, allowed := 0, 0
 	for n := range worlds {
-		w := world{rand.New(rand.NewPCG(7, uint64(n)))}
+		w := newWorld(7, n)
 		var docs []*Document
 		for i := range 1 + w.IntN(5) {
 			docs = append(docs, mustParse(t, fmt.Sprintf("d%d", i), w.document()))
@@ -323,7 +325,7 @@ func TestChangedIsRebuilt(t *testing.T) {
 	}
 	types := worldTypes(t)
 	for n := range worlds {
-		w := world{rand.New(rand.NewPCG(8, uint64(n)))}
+		w := newWorld(8, n)
 		current := map[string]*Document{}
 		vars := w.variables()
 		set := mustCompile(t, nil, vars, types)

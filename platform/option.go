@@ -8,6 +8,7 @@ import (
 
 	"github.com/atoll-platform/atoll/actor"
 	"github.com/atoll-platform/atoll/policy"
+	"github.com/atoll-platform/atoll/runtime/fleet"
 	"github.com/atoll-platform/atoll/tenancy"
 )
 
@@ -19,6 +20,7 @@ type options struct {
 	level     *slog.LevelVar
 	now       func() time.Time
 	mode      tenancy.Mode
+	modeGiven bool // by an option, and not by a setting
 	directory tenancy.Directory
 	external  policy.Authenticator
 	secret    []byte
@@ -30,6 +32,7 @@ type options struct {
 	registry  *actor.Registry
 	rules     policy.Authorizer
 	settings  map[string]any
+	seeds     []fleet.Address
 	workers   int
 	history   int
 }
@@ -47,8 +50,11 @@ func WithLogLevel(level *slog.LevelVar) Option { return func(o *options) { o.lev
 func WithClock(now func() time.Time) Option { return func(o *options) { o.now = now } }
 
 // WithAuthentication sets how callers of the APIs are told apart. The default
-// is tenancy.Accounts: names with passwords, and keys.
-func WithAuthentication(m tenancy.Mode) Option { return func(o *options) { o.mode = m } }
+// is the setting coral.authentication.mode, or else tenancy.Accounts: names with
+// passwords, and keys.
+func WithAuthentication(m tenancy.Mode) Option {
+	return func(o *options) { o.mode, o.modeGiven = m, true }
+}
 
 // WithDirectory sets the directory that the mode tenancy.WithDirectory asks.
 func WithDirectory(d tenancy.Directory) Option { return func(o *options) { o.directory = d } }
@@ -99,7 +105,7 @@ func WithActors(r *actor.Registry) Option { return func(o *options) { o.registry
 func WithRules(a policy.Authorizer) Option { return func(o *options) { o.rules = a } }
 
 // WithSettings sets values of settings by key, see Describe. It may be given
-// several times.
+// several times. An option that sets the same thing wins.
 func WithSettings(values map[string]any) Option {
 	return func(o *options) {
 		if o.settings == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"sync"
@@ -57,6 +58,9 @@ func New(opts ...Option) (*Platform, error) {
 	o := options{log: slog.New(slog.DiscardHandler), now: time.Now, mode: tenancy.Accounts}
 	for _, f := range opts {
 		f(&o)
+	}
+	if err := o.adopt(); err != nil {
+		return nil, err
 	}
 	p := &Platform{o: o, log: o.log}
 	tables := append(append(append(append(tenancy.Tables(), policy.Tables()...), runtime.Tables()...), fleet.Tables()...), settingRows, auditRows)
@@ -114,18 +118,41 @@ func New(opts ...Option) (*Platform, error) {
 	return p, nil
 }
 
-// effectiveSettings are the settings that other options imply, below those given.
+// adopt takes from the settings what no option says. Values of another type are
+// left to the check of the settings.
+func (o *options) adopt() error {
+	text := func(key string) string {
+		s, _ := o.settings[key].(string)
+		return s
+	}
+	if word := text(keyAuthMode); word != "" && !o.modeGiven {
+		mode, err := tenancy.ParseMode(word)
+		if err != nil {
+			return atoll.Wrap("platform.New", err)
+		}
+		o.mode = mode
+	}
+	if o.admin[0] == "" {
+		o.admin = [2]string{text(keyAdminName), text(keyAdminPassword)}
+	}
+	if o.files == "" {
+		o.files = text(keyLogRoot)
+	}
+	var err error
+	o.seeds, err = seedsOf(o.settings)
+	return err
+}
+
+// effectiveSettings are the settings given, below those that options imply.
 func (o *options) effectiveSettings() map[string]any {
-	m := map[string]any{keyAuthMode: o.mode.String()}
+	m := map[string]any{}
+	maps.Copy(m, o.settings)
+	m[keyAuthMode] = o.mode.String()
 	if o.admin[0] != "" {
-		m["coral.authentication.admin.name"] = o.admin[0]
-		m["coral.authentication.admin.password"] = redacted
+		m[keyAdminName], m[keyAdminPassword] = o.admin[0], redacted
 	}
 	if o.files != "" {
 		m[keyLogRoot] = o.files
-	}
-	for k, v := range o.settings {
-		m[k] = v
 	}
 	return m
 }
@@ -165,7 +192,7 @@ func (p *Platform) Start(ctx context.Context) error {
 			return atoll.Wrap(op, err)
 		}
 	}
-	for _, step := range []func(context.Context) error{p.bootstrap, p.registerHere, p.engine.Start, p.runtimes.Launch} {
+	for _, step := range []func(context.Context) error{p.bootstrap, p.registerHere, p.joinSeeds, p.engine.Start, p.runtimes.Launch} {
 		if err := step(ctx); err != nil {
 			return atoll.Wrap(op, err)
 		}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"math"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/atoll-platform/atoll"
+	"github.com/atoll-platform/atoll/actor"
 	"github.com/atoll-platform/atoll/internal/store"
 	"github.com/atoll-platform/atoll/policy"
 )
@@ -81,6 +83,10 @@ const (
 	keyShuntTimeout   = "coral.shunt.timeout-ms"
 	keyHTTPTimeout    = "coral.httpclient.timeout-ms"
 	keyLogRoot        = "coral.log-actor.root"
+	keySeedNodes      = "coral.cluster.seed-nodes"
+	keyAdminName      = "coral.authentication.admin.name"
+	keyAdminPassword  = "coral.authentication.admin.password"
+	keyMultiFactor    = "coral.authentication.ldap.mfa.enabled"
 )
 
 // settingTable lists every key there is, in the order in which they are documented.
@@ -98,12 +104,14 @@ var settingTable = []Setting{
 	{Key: keyDistIP, Type: Text, Live: true, Doc: "machine of the mode predefined"},
 	{Key: keyDistPort, Type: Int, Min: 1, Live: true, Doc: "machine of the mode predefined"},
 	{Key: keyAuthMode, Type: Text, Enum: []string{"accept-all", "deny-all", "coral", "ldap"}, Doc: "who is let in"},
+	{Key: "coral.authentication.ldap.certificates", Type: List, Doc: "files with X.509 certificates; none is a plain connection"},
+	{Key: keyMultiFactor, Type: Bool, Default: false, Doc: "reserved; true is refused"},
 	{Key: "coral.authentication.ldap.*", Type: AnyScalar, Doc: "the directory of the mode ldap"},
-	{Key: "coral.authentication.admin.name", Type: Text, Doc: "bootstrap administrator"},
-	{Key: "coral.authentication.admin.password", Type: Text, Secret: true, Doc: "bootstrap administrator"},
+	{Key: keyAdminName, Type: Text, Doc: "bootstrap administrator"},
+	{Key: keyAdminPassword, Type: Text, Secret: true, Doc: "bootstrap administrator"},
 	{Key: "coral.authentication.cache", Type: Bool, Default: true, Inert: true, Doc: "look-ups are always current"},
 	{Key: keyClusterEnabled, Type: Bool, Default: false, Doc: "changed by joining and leaving"},
-	{Key: "coral.cluster.seed-nodes", Type: List, Doc: "initial members, ip:port"},
+	{Key: keySeedNodes, Type: List, Doc: "initial members, ip:port; they join at the start if the cluster is enabled"},
 	{Key: "coral.cassandra.contact-points", Type: List, Inert: true},
 	{Key: "coral.cassandra.port", Type: Int, Default: int64(9042), Min: 1, Inert: true},
 	{Key: "coral.cassandra.keyspace", Type: Text, Default: "coral", Inert: true},
@@ -119,7 +127,7 @@ var settingTable = []Setting{
 	{Key: "coral.event-log.enabled", Type: Bool, Default: false, Live: true, Doc: "keep the events of actors that ask for it"},
 	{Key: "kafka.consumer.*", Type: AnyScalar, Doc: "defaults under a consumer's properties"},
 	{Key: "kafka.producer.*", Type: AnyScalar, Doc: "defaults under a producer's properties"},
-	{Key: "injections.actorPropFactories", Type: List, Doc: "actor types that the embedder registered"},
+	{Key: "injections.actorPropFactories", Type: List, Default: []string{}, Doc: "actor types that the embedder registered"},
 	{Key: keyReuseNames, Type: Bool, Default: true, Live: true, Doc: "names of deleted runtimes are free again at once"},
 	{Key: keyPartitionKey, Type: Text, Live: true, Doc: "field that picks the copy of a copied runtime"},
 	{Key: keyMailbox, Type: Int, Default: int64(10000), Min: 1, Live: true, Doc: "events a runtime may hold"},
@@ -131,10 +139,9 @@ var settingTable = []Setting{
 
 // settingDefaults are values of keys that a ".*" entry stands for.
 var settingDefaults = map[string]any{
-	"kafka.consumer.consumer.timeout.ms":    int64(500),
-	"kafka.consumer.auto.commit.enable":     false,
-	"kafka.producer.producer.type":          "async",
-	"coral.authentication.ldap.mfa.enabled": false,
+	"kafka.consumer.consumer.timeout.ms": int64(500),
+	"kafka.consumer.auto.commit.enable":  false,
+	"kafka.producer.producer.type":       "async",
 }
 
 // redacted is what a secret setting shows.
@@ -183,6 +190,9 @@ func newSettings(st *store.Store, guard *policy.Guard, given map[string]any, lev
 	if len(findings) > 0 {
 		return nil, &atoll.Error{Kind: atoll.Invalid, Op: "platform.New", Msg: "the settings are not valid", Findings: findings}
 	}
+	if s.base[keySeedNodes] == nil {
+		s.base[keySeedNodes] = []string{net.JoinHostPort(s.base[keyNodeHost].(string), fmt.Sprint(s.base[keyNodePort]))}
+	}
 	s.now.Store(&s.base)
 	return s, nil
 }
@@ -220,18 +230,25 @@ func (s *Settings) All(ctx context.Context) (map[string]any, error) {
 	}
 	m := maps.Clone(*s.now.Load())
 	for k := range m {
-		if d, ok := describe(k); ok && d.Secret {
+		if d, ok := describe(k); ok && (d.Secret || secretName(k)) {
 			m[k] = redacted
 		}
 	}
 	return m, nil
 }
 
+// secretName reports whether a key below a ".*" entry reads like a secret.
+func secretName(key string) bool {
+	key = strings.ToLower(key)
+	return strings.Contains(key, "password") || strings.Contains(key, "secret") || strings.Contains(key, "sasl.jaas")
+}
+
 // Update changes settings, all of them or none, and returns the changed keys
 // with their new values. Values are as encoding/json decodes them, or int64
 // and []string. An unknown key or a value of another type is Invalid and each
 // is named in the findings; a key that cannot change while the platform runs
-// is FailedState with code requires_restart.
+// is FailedState with code requires_restart, unless the value is the one that
+// it has, or the asterisks of a secret: what All returned may be sent back.
 func (s *Settings) Update(ctx context.Context, changes map[string]any) (map[string]any, error) {
 	const op = "platform.UpdateSettings"
 	if err := s.guard.Check(ctx, policy.Do(policy.Update, clusterFQN)); err != nil {
@@ -240,11 +257,13 @@ func (s *Settings) Update(ctx context.Context, changes map[string]any) (map[stri
 	var findings []atoll.Finding
 	var fixed []string
 	next := make(map[string]any, len(changes))
+	now := *s.now.Load()
 	for _, k := range slices.Sorted(maps.Keys(changes)) {
 		v, d, f := checkSetting(k, changes[k])
 		switch {
 		case f != nil:
 			findings = append(findings, *f)
+		case equalSetting(now[k], v) || v == redacted && (d.Secret || secretName(k)):
 		case !d.Live:
 			fixed = append(fixed, k)
 		default:
@@ -318,8 +337,9 @@ func (s *Settings) milliseconds(key string) func() time.Duration {
 	return func() time.Duration { return time.Duration(s.number(key)) * time.Millisecond }
 }
 
-// MaxBody is the largest request body in bytes.
-func (s *Settings) MaxBody() int64 { return s.number(keyMaxBody) }
+// MaxBody is the largest request body in bytes: at most the largest JSON text
+// that anything works on.
+func (s *Settings) MaxBody() int64 { return min(s.number(keyMaxBody), actor.MaxSize) }
 
 func describe(key string) (Setting, bool) {
 	for _, d := range settingTable {
@@ -354,6 +374,9 @@ func checkSetting(key string, v any) (any, Setting, *atoll.Finding) {
 		return t, d, nil
 	case Bool:
 		if b, ok := v.(bool); ok {
+			if b && key == keyMultiFactor {
+				return bad("false: login with several factors is not available")
+			}
 			return b, d, nil
 		}
 	case Int:

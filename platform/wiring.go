@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
+	"strings"
 
 	"github.com/atoll-platform/atoll"
 	"github.com/atoll-platform/atoll/internal/store"
@@ -100,7 +102,11 @@ func (p *Platform) checkDefinition(text json.RawMessage) []atoll.Finding {
 	}
 	if e, ok := errors.AsType[*atoll.Error](err); ok {
 		if len(e.Findings) > 0 {
-			return e.Findings
+			fs := slices.Clone(e.Findings)
+			for i := range fs {
+				fs[i].Path = strings.TrimPrefix(fs[i].Path, "/") // relative to the definition
+			}
+			return fs
 		}
 		return []atoll.Finding{{Code: "definition", Msg: e.Msg}}
 	}

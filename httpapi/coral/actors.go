@@ -2,10 +2,12 @@ package coral
 
 import (
 	"context"
+	"slices"
 
 	"github.com/atoll-platform/atoll"
 	"github.com/atoll-platform/atoll/actor"
 	"github.com/atoll-platform/atoll/httpapi/rest"
+	"github.com/atoll-platform/atoll/runtime"
 )
 
 type onActor struct {
@@ -19,22 +21,22 @@ type onChild struct {
 }
 
 func (a *api) actorTable() []rest.Operation {
-	found := []rest.Case{{Kind: atoll.NotFound}, {Kind: atoll.Denied}}
-	event := append([]rest.Case{{Kind: atoll.Invalid}, {Kind: atoll.FailedState}, {Kind: atoll.Overloaded}}, found...)
+	event := []rest.Case{invalid, notFound, denied, aCopy, state, busy}
+	read := []rest.Case{notFound, denied, aCopy, state, failed, timeout}
 	return []rest.Operation{
-		rest.Op(rest.Operation{ID: "coral.actor.post", Entity: "actor", Summary: "Post an event", Contract: "C16", Action: "Post event", Permit: "use",
+		op(rest.Operation{ID: "coral.actor.post", Entity: "actor", Summary: "Post an event", Contract: "C16", Action: "Post event", Permit: "use",
 			Doc:    "Hands the event to the actor's queue and does not wait for the work. A full queue is refused at once.",
 			Routes: routes("POST", "/api/runtimes/{rid}/actors/{aid}"), Body: rest.RawBody, Limit: rest.CheapLoad, Errors: event}, a.post),
-		rest.Op(rest.Operation{ID: "coral.actor.shunt", Entity: "actor", Summary: "Have an event processed and get the result", Contract: "C17", Action: "Shunt actor", Permit: "use",
+		op(rest.Operation{ID: "coral.actor.shunt", Entity: "actor", Summary: "Have an event processed and get the result", Contract: "C17", Action: "Shunt actor", Permit: "use",
 			Doc:    "The result is answered in the place of being emitted; 204 means that the actor handled the event and gave nothing.",
 			Routes: routes("POST", "/api/runtimes/{rid}/actors/{aid}/shunt"), Body: rest.RawBody, Status: []int{200, 204},
-			Errors: append([]rest.Case{{Kind: atoll.Unprocessable}, {Kind: atoll.Failed}, {Kind: atoll.Timeout}}, event...)}, a.shunt),
-		rest.Op(rest.Operation{ID: "coral.actor.get", Entity: "actor", Summary: "Get an actor", Contract: "C18", Action: "Get actor", Permit: "read",
-			Routes: routes("GET", "/api/runtimes/{rid}/actors/{aid}"), Errors: found}, a.getActor),
-		rest.Op(rest.Operation{ID: "coral.actor.state", Entity: "actor", Summary: "Get the state of an actor", Contract: "C19", Action: "Get actor", Permit: "read",
-			Routes: routes("GET", "/api/runtimes/{rid}/actors/{aid}/state"), Errors: found}, a.actorState),
-		rest.Op(rest.Operation{ID: "coral.actor.stats", Entity: "actor", Summary: "Get the statistics of an actor", Contract: "C20", Action: "Get actor", Permit: "read",
-			Routes: routes("GET", "/api/runtimes/{rid}/actors/{aid}/stats"), Errors: found}, a.actorStats),
+			Errors: append([]rest.Case{{Kind: atoll.Unprocessable}, failed, timeout}, event...)}, a.shunt),
+		op(rest.Operation{ID: "coral.actor.get", Entity: "actor", Summary: "Get an actor", Contract: "C18", Action: "Get actor", Permit: "read",
+			Routes: routes("GET", "/api/runtimes/{rid}/actors/{aid}"), Errors: read}, a.getActor),
+		op(rest.Operation{ID: "coral.actor.state", Entity: "actor", Summary: "Get the state of an actor", Contract: "C19", Action: "Get actor", Permit: "read",
+			Routes: routes("GET", "/api/runtimes/{rid}/actors/{aid}/state"), Errors: read}, a.actorState),
+		op(rest.Operation{ID: "coral.actor.stats", Entity: "actor", Summary: "Get the statistics of an actor", Contract: "C20", Action: "Get actor", Permit: "read",
+			Routes: routes("GET", "/api/runtimes/{rid}/actors/{aid}/stats"), Errors: []rest.Case{notFound, denied, {Kind: atoll.FailedState, Code: runtime.CopyCode, Status: 409}, state, timeout}}, a.actorStats),
 	}
 }
 
@@ -109,21 +111,30 @@ func (a *api) getActor(ctx context.Context, in onChild) (actorBody, error) {
 		return actorBody{}, err
 	}
 	written := info.Def.Value()
-	option := func(names ...string) rest.Raw {
-		for _, n := range names {
-			if v := written.Get(n); !v.IsMissing() {
-				return valueOf(v)
-			}
+	option := func(name string) rest.Raw {
+		if v := written.Get(name); !v.IsMissing() {
+			return valueOf(v)
 		}
 		return nil
 	}
 	b := actorBody{Name: info.Def.Name, Type: info.Def.Type, Params: option("params"), Runtime: info.Runtime,
-		Links: actorLinks{From: info.From, To: info.To}, State: valueOf(info.State),
-		Group: option("group", "groupby"), Collect: option("collect"), Timeout: option("timeout"), Log: option("log"), Copies: option("copies")}
+		Links: actorLinks{From: info.From, To: info.To}, State: stateOf(info.State),
+		Group: option("group"), Collect: option("collect"), Timeout: option("timeout"), Log: option("log"), Copies: option("copies")}
+	if by := option("groupby"); b.Group == nil && by != nil {
+		b.Group = slices.Concat(rest.Raw(`{"by":`), by, rest.Raw(`}`))
+	}
 	if info.Grouped {
 		b.Children = append([]string{}, info.Children...)
 	}
 	return b, nil
+}
+
+// stateOf is a state, which is an object even if it cannot be known.
+func stateOf(v actor.Value) rest.Raw {
+	if v.Kind() != actor.ObjectKind {
+		return rest.Raw("{}")
+	}
+	return valueOf(v)
 }
 
 func (a *api) actorState(ctx context.Context, in onChild) (rest.Raw, error) {
@@ -131,7 +142,7 @@ func (a *api) actorState(ctx context.Context, in onChild) (rest.Raw, error) {
 	if err != nil {
 		return nil, err
 	}
-	return valueOf(v), nil
+	return stateOf(v), nil
 }
 
 func (a *api) actorStats(ctx context.Context, in onChild) (statsBody, error) {

@@ -46,29 +46,31 @@ func fail(c *rest.Call, f *rest.Failure) any {
 func action(c *rest.Call, f *rest.Failure) string {
 	switch f.Stage {
 	case rest.StageGuard, rest.StageRoute, rest.StageMethod, rest.StageAuth:
-		return ""
+		return "" // a call that may not be identified
 	case rest.StageAccept, rest.StageType:
 		return "Set HTTP header"
 	}
 	switch {
-	case f.Kind == atoll.Denied && f.Code != atoll.NotOwner:
-		return ""
+	case f.Kind == atoll.Denied:
+		if f.Code != atoll.NotOwner {
+			return ""
+		}
 	case f.Kind == atoll.NotFound && finders[f.Subject.Type] != "":
 		return finders[f.Subject.Type]
-	case c.Op == nil:
-		return ""
+	case f.Kind == atoll.FailedState && (f.Code == runtime.RunningCode || f.Code == runtime.InvalidCode) && c.Op.ID == updateRuntimeID:
+		return startRuntime // stopping is never refused for the state
 	}
 	return c.Op.Action
 }
 
 // reason is the one line for people.
 func reason(c *rest.Call, f *rest.Failure) string {
-	if f.Stage < rest.StageBind || c.Op == nil {
+	if f.Stage < rest.StageBind {
 		return sentence(f.Text)
 	}
 	switch f.Kind {
 	case atoll.Invalid, atoll.Reference:
-		return invalid(c, f)
+		return unusable(c, f)
 	case atoll.Failed:
 		if c.Op.Entity == "actor" {
 			return "The actor failed: " + f.Text
@@ -81,40 +83,59 @@ func reason(c *rest.Call, f *rest.Failure) string {
 	return sentence(f.Text)
 }
 
-// invalid is the reason of input that cannot be used: the row's own sentence,
+// unusable is the reason of input that cannot be used: the row's own sentence,
 // or one about the first field at fault.
-func invalid(c *rest.Call, f *rest.Failure) string {
-	if f.Code == rest.CodeSyntax {
-		return sentence(f.Text)
-	}
+func unusable(c *rest.Call, f *rest.Failure) string {
 	if _, ok := f.Details["problems"]; ok {
 		return "The runtime definition is not valid."
 	}
-	field := ""
-	if len(f.Findings) > 0 {
-		field = rest.TopField(f.Findings[0].Path)
+	if len(f.Findings) == 0 {
+		return sentence(f.Text)
 	}
-	switch c.Op.ID {
-	case "coral.runtime.update":
-		return "Status must be start or stop."
-	case "coral.cluster.change":
-		if field == "action" {
-			return "Action must be join or leave."
-		}
-		return "Machine address is missing or not valid."
-	}
+	first := f.Findings[0]
+	field := fieldOf(c.Op, first.Path)
 	switch {
+	case field == "" && f.Stage == rest.StageBind: // what is wrong with a part has the name of the part
+		return "Request body is not a JSON object."
 	case field == "":
 		return sentence(f.Text)
-	case c.Op.Entity == "permission" && field == "id":
-		return sentence(f.Findings[0].Msg)
-	case f.Findings[0].Code == "runtime":
+	}
+	switch c.Op.ID {
+	case updateRuntimeID:
+		return "Status must be start or stop."
+	case changeClusterID:
+		switch field {
+		case "action":
+			return "Action must be join or leave."
+		case "ip", "port", "alias":
+			return "Machine address is missing or not valid."
+		}
+	}
+	switch {
+	case f.Subject.Type == "permission" && field == "id":
+		return sentence(f.Subject.ID + " is not a permission id")
+	case c.Op.Entity == "permission" && field == "uri" && first.Code == "runtime":
 		return "The uri does not name this runtime."
 	}
 	return field + " is missing or not valid."
 }
 
-// details lists the findings, one to a line.
+// fieldOf is the member of the body that a path of a finding begins with, cut
+// to what fits into a line. Settings are named by their whole key.
+func fieldOf(o *rest.Operation, path string) string {
+	if o.ID != updateSettingsID {
+		path = rest.TopField(path)
+		path, _, _ = strings.Cut(path, "/")
+	}
+	const most = 200
+	if len(path) > most {
+		path = strings.ToValidUTF8(path[:most], "") + "…"
+	}
+	return path
+}
+
+// details lists the findings, one to a line. They begin with the name of the
+// field if their own text does not have it.
 func details(fs []atoll.Finding) string {
 	lines := make([]string, len(fs))
 	for i, f := range fs {

@@ -2,6 +2,7 @@ package coral
 
 import (
 	"context"
+	"errors"
 
 	"github.com/atoll-platform/atoll"
 	"github.com/atoll-platform/atoll/httpapi/rest"
@@ -25,18 +26,17 @@ func permissionOf(g *policy.Grant) permissionBody {
 
 func (a *api) permissionTable() []rest.Operation {
 	const all, one = "/api/runtimes/{rid}/permissions", "/api/runtimes/{rid}/permissions/{pid}"
-	invalid, denied, notFound := rest.Case{Kind: atoll.Invalid}, rest.Case{Kind: atoll.Denied}, rest.Case{Kind: atoll.NotFound}
 	return []rest.Operation{
-		rest.Op(rest.Operation{ID: "coral.permission.create", Entity: "permission", Summary: "Add a permission", Contract: "C26", Action: "Add permission", Permit: "update",
-			Routes: routes("POST", all), Body: rest.JSONBody, Errors: []rest.Case{invalid, {Kind: atoll.Reference}, denied, notFound, {Kind: atoll.Conflict}}}, a.createPermission),
-		rest.Op(rest.Operation{ID: "coral.permission.list", Entity: "permission", Summary: "List the permissions of a runtime", Contract: "C27", Permit: "read",
-			Routes: routes("GET", all), Errors: []rest.Case{denied, notFound}}, a.listPermissions),
-		rest.Op(rest.Operation{ID: "coral.permission.get", Entity: "permission", Summary: "Get a permission", Contract: "C28", Action: "Get permission", Permit: "read",
-			Routes: routes("GET", one), Errors: []rest.Case{invalid, denied, notFound}}, a.getPermission),
-		rest.Op(rest.Operation{ID: "coral.permission.update", Entity: "permission", Summary: "Grant or deny by a permission", Contract: "C29", Action: "Update permission", Permit: "update",
-			Routes: routes("PATCH", all, one), Body: rest.JSONBody, Errors: []rest.Case{invalid, denied, notFound}}, a.updatePermission),
-		rest.Op(rest.Operation{ID: "coral.permission.delete", Entity: "permission", Summary: "Delete a permission", Contract: "C30", Action: "Delete permission", Permit: "update",
-			Routes: routes("DELETE", all, one), Body: rest.JSONBody, Optional: true, Errors: []rest.Case{invalid, denied, notFound}}, a.deletePermission),
+		op(rest.Operation{ID: "coral.permission.create", Entity: "permission", Summary: "Add a permission", Contract: "C26", Action: "Add permission", Permit: "update",
+			Routes: routes("POST", all), Body: rest.JSONBody, Errors: []rest.Case{invalid, reference, notFound, denied, aCopy, conflict}}, a.createPermission),
+		op(rest.Operation{ID: "coral.permission.list", Entity: "permission", Summary: "List the permissions of a runtime", Contract: "C27", Permit: "read",
+			Routes: routes("GET", all), Errors: []rest.Case{notFound, denied, aCopy}}, a.listPermissions),
+		op(rest.Operation{ID: "coral.permission.get", Entity: "permission", Summary: "Get a permission", Contract: "C28", Action: "Get permission", Permit: "read",
+			Routes: routes("GET", one), Errors: []rest.Case{invalid, notFound, denied, aCopy}}, a.getPermission),
+		op(rest.Operation{ID: "coral.permission.update", Entity: "permission", Summary: "Grant or deny by a permission", Contract: "C29", Action: "Update permission", Permit: "update",
+			Routes: routes("PATCH", all, one), Body: rest.JSONBody, Errors: []rest.Case{invalid, notFound, denied, aCopy}}, a.updatePermission),
+		op(rest.Operation{ID: "coral.permission.delete", Entity: "permission", Summary: "Delete a permission", Contract: "C30", Action: "Delete permission", Permit: "update",
+			Routes: routes("DELETE", all, one), Body: rest.JSONBody, Optional: true, Errors: []rest.Case{invalid, notFound, denied, aCopy}}, a.deletePermission),
 	}
 }
 
@@ -60,9 +60,20 @@ func (a *api) createPermission(ctx context.Context, in createPermissionIn) (rest
 	g, err := a.p.Runtimes().AddPermission(ctx, in.Runtime, runtime.PermissionInput{
 		ID: in.ID.Or(""), User: in.User, Runtime: in.Of.Or(""), Method: in.Method, URI: in.URI, Allowed: in.Allowed})
 	if err != nil {
-		return rest.Created[madePermission]{}, err
+		return rest.Created[madePermission]{}, aboutPermission(err, in.ID.Or(""))
 	}
 	return rest.Created[madePermission]{V: madePermission{Action: "Add permission", ID: g.ID, Success: true}}, nil
+}
+
+// aboutPermission names the permission that input is not valid for.
+func aboutPermission(err error, id string) error {
+	e, ok := errors.AsType[*atoll.Error](err)
+	if !ok || e.Kind != atoll.Invalid {
+		return err
+	}
+	c := *e
+	c.Subject = atoll.Subject{Type: "permission", ID: id}
+	return &c
 }
 
 type permissionList struct {
@@ -89,7 +100,7 @@ type onPermission struct {
 func (a *api) getPermission(ctx context.Context, in onPermission) (permissionBody, error) {
 	g, err := a.p.Runtimes().Permission(ctx, in.Runtime, in.ID)
 	if err != nil {
-		return permissionBody{}, err
+		return permissionBody{}, aboutPermission(err, in.ID)
 	}
 	return permissionOf(g), nil
 }
@@ -110,7 +121,7 @@ type updatedPermission struct {
 func (a *api) updatePermission(ctx context.Context, in updatePermissionIn) (updatedPermission, error) {
 	g, err := a.p.Runtimes().SetPermission(ctx, in.Runtime, in.ID, in.Allowed)
 	if err != nil {
-		return updatedPermission{}, err
+		return updatedPermission{}, aboutPermission(err, in.ID)
 	}
 	return updatedPermission{Action: "Update permission", ID: g.ID, Allowed: g.Allowed, Success: true}, nil
 }
@@ -130,7 +141,7 @@ type deletedPermission struct {
 func (a *api) deletePermission(ctx context.Context, in deletePermissionIn) (deletedPermission, error) {
 	g, err := a.p.Runtimes().RemovePermission(ctx, in.Runtime, in.ID)
 	if err != nil {
-		return deletedPermission{}, err
+		return deletedPermission{}, aboutPermission(err, in.ID)
 	}
 	return deletedPermission{Action: "Delete permission", Owner: g.UserID, ID: g.ID, Success: true}, nil
 }

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +16,12 @@ import (
 	"github.com/atoll-platform/atoll"
 	"github.com/atoll-platform/atoll/httpapi/rest"
 	"github.com/atoll-platform/atoll/runtime/fleet"
+)
+
+// The rows whose errors have words of their own.
+const (
+	changeClusterID  = "coral.cluster.change"
+	updateSettingsID = "coral.settings.update"
 )
 
 // machineBody is a machine as the API shows it.
@@ -37,31 +45,59 @@ func machineOf(m *fleet.Machine) machineBody {
 }
 
 func (a *api) platformTable() []rest.Operation {
-	denied := rest.Case{Kind: atoll.Denied}
 	return []rest.Operation{
-		rest.Op(rest.Operation{ID: "coral.cluster.change", Entity: "machine", Summary: "Let a machine join or leave", Contract: "C1", Action: "Join or leave cluster", Permit: "update",
+		op(rest.Operation{ID: changeClusterID, Entity: "machine", Summary: "Let a machine join or leave", Contract: "C1", Action: "Join or leave cluster", Permit: "update",
 			Routes: routes("POST", "/api/platform/cluster"), Body: rest.JSONBody,
-			Errors: []rest.Case{{Kind: atoll.Invalid}, denied, {Kind: atoll.NotFound}, {Kind: atoll.Conflict}, {Kind: atoll.FailedState}}}, a.changeCluster),
-		rest.Op(rest.Operation{ID: "coral.cluster.list", Entity: "machine", Summary: "List the machines", Contract: "C2", Permit: "read",
+			Errors: []rest.Case{invalid, denied, notFound, conflict, state}}, a.changeCluster),
+		op(rest.Operation{ID: "coral.cluster.list", Entity: "machine", Summary: "List the machines", Contract: "C2", Permit: "read",
 			Routes: routes("GET", "/api/platform/cluster"), Errors: []rest.Case{denied}}, a.listMachines),
-		rest.Op(rest.Operation{ID: "coral.cluster.get", Entity: "machine", Summary: "Get a machine", Contract: "C3", Action: "Get machine", Permit: "read",
-			Routes: routes("GET", "/api/platform/cluster/{mid}"), Errors: []rest.Case{denied, {Kind: atoll.NotFound}}}, a.getMachine),
-		rest.Op(rest.Operation{ID: "coral.platform.stats", Entity: "platform", Summary: "Get the statistics of the platform", Contract: "C4", Permit: "read",
+		op(rest.Operation{ID: "coral.cluster.get", Entity: "machine", Summary: "Get a machine", Contract: "C3", Action: "Get machine", Permit: "read",
+			Routes: routes("GET", "/api/platform/cluster/{mid}"), Errors: []rest.Case{denied, notFound}}, a.getMachine),
+		op(rest.Operation{ID: "coral.platform.stats", Entity: "platform", Summary: "Get the statistics of the platform", Contract: "C4", Permit: "read",
 			Routes: routes("GET", "/api/platform/stats"), Errors: []rest.Case{denied}}, a.platformStats),
-		rest.Op(rest.Operation{ID: "coral.settings.get", Entity: "platform", Summary: "Get the settings", Contract: "C5", Permit: "read",
+		op(rest.Operation{ID: "coral.settings.get", Entity: "platform", Summary: "Get the settings", Contract: "C5", Permit: "read",
 			Routes: routes("GET", "/api/platform/settings"), Errors: []rest.Case{denied}}, a.getSettings),
-		rest.Op(rest.Operation{ID: "coral.settings.update", Entity: "platform", Summary: "Change settings", Contract: "C6", Action: "Update settings", Permit: "update",
+		op(rest.Operation{ID: updateSettingsID, Entity: "platform", Summary: "Change settings", Contract: "C6", Action: "Update settings", Permit: "update",
 			Routes: append(routes("PATCH", "/api/platform/settings"), routes("POST", "/api/platform/settings")...), Body: rest.JSONBody,
-			Errors: []rest.Case{{Kind: atoll.Invalid}, denied, {Kind: atoll.FailedState}}}, a.updateSettings),
+			Errors: []rest.Case{invalid, denied, state}}, a.updateSettings),
 	}
 }
 
 type changeClusterIn struct {
 	Action string             `json:"action" rule:"required enum=join,leave"`
 	IP     rest.Opt[string]   `json:"ip"`
-	Port   rest.Opt[int]      `json:"port"`
+	Port   rest.Opt[int]      `json:"port" rule:"min=1 max=65535"`
 	Alias  rest.Opt[string]   `json:"alias" rule:"null"`
 	Roles  rest.Opt[[]string] `json:"roles" alias:"role"`
+}
+
+// target is the machine that shall leave, "" for this one.
+func (in *changeClusterIn) target() string {
+	host, ok := in.IP.Get()
+	if !ok {
+		return in.Alias.Or("")
+	}
+	if port, ok := in.Port.Get(); ok {
+		return net.JoinHostPort(host, strconv.Itoa(port))
+	}
+	return host
+}
+
+// Check refuses to take half a target for none: the whole cluster would leave.
+func (in *changeClusterIn) Check(found *rest.Findings) {
+	if in.Action != "leave" {
+		return
+	}
+	host, named := in.IP.Get()
+	switch {
+	case named && host == "":
+		found.Add("ip", "address", "ip is missing or not an IP address")
+	case in.Port.Sent() && !named:
+		found.Add("ip", "required", "ip is required beside port")
+	}
+	if alias, ok := in.Alias.Get(); ok && alias == "" {
+		found.Add("alias", "form", "alias is empty")
+	}
 }
 
 type changedCluster struct {
@@ -80,14 +116,7 @@ func (a *api) changeCluster(ctx context.Context, in changeClusterIn) (changedClu
 		}
 		return changedCluster{Action: "add machine", Machine: machineOf(&m), Success: true, Message: "Machine " + m.Address() + " has joined the cluster."}, nil
 	}
-	target := in.Alias.Or("")
-	if host != "" {
-		target = host
-		if port != 0 {
-			target = net.JoinHostPort(host, strconv.Itoa(port))
-		}
-	}
-	m, err := a.p.Machines().Leave(ctx, target)
+	m, err := a.p.Machines().Leave(ctx, in.target())
 	if err != nil {
 		return changedCluster{}, err
 	}
@@ -182,6 +211,13 @@ func (a *api) platformStats(ctx context.Context, _ struct{}) (platformStatsBody,
 	return b, nil
 }
 
+// clusterShown is how the tree shows whether others have joined; clusterKey is
+// the key of the configuration.
+const (
+	clusterShown = "coral.cluster.enabled"
+	clusterKey   = "coral.cluster.enable"
+)
+
 func (a *api) getSettings(ctx context.Context, _ struct{}) (map[string]any, error) {
 	all, err := a.p.Settings().All(ctx)
 	if err != nil {
@@ -191,8 +227,8 @@ func (a *api) getSettings(ctx context.Context, _ struct{}) (map[string]any, erro
 	if err != nil {
 		return nil, err
 	}
-	delete(all, "coral.cluster.enable")
-	all["coral.cluster.enabled"] = cluster.Enabled
+	delete(all, clusterKey)
+	all[clusterShown] = cluster.Enabled
 	out := map[string]any{}
 	for i := range cluster.Machines {
 		out[cluster.Machines[i].Address()] = tree(all)
@@ -223,47 +259,71 @@ type updateSettingsIn struct {
 	Tree map[string]rest.Raw `body:"keep" doc:"a partial tree, with dotted keys at any level, perhaps below an ip:port key"`
 }
 
-// flatten turns a tree with dotted keys at any level into one level.
-func (in updateSettingsIn) flatten() (map[string]any, error) {
-	flat := map[string]any{}
-	for key, raw := range in.Tree {
+// flatten turns the tree, with dotted keys at any level, into one level. Below
+// the address of a machine is a tree of its own: settings are those of all.
+func (in updateSettingsIn) flatten(machine func(key string) bool) (map[string]any, error) {
+	f := flattened{values: map[string]any{}}
+	for _, key := range slices.Sorted(maps.Keys(in.Tree)) {
 		var v any
-		dec := json.NewDecoder(bytes.NewReader(raw))
+		dec := json.NewDecoder(bytes.NewReader(in.Tree[key]))
 		dec.UseNumber()
 		if err := dec.Decode(&v); err != nil {
-			return nil, &atoll.Error{Kind: atoll.Invalid, Msg: key + " cannot be read", Err: err}
+			return nil, &atoll.Error{Kind: atoll.Invalid, Msg: "a value cannot be read", Err: err}
 		}
-		if sub, ok := v.(map[string]any); ok {
-			if _, _, err := net.SplitHostPort(key); err == nil {
-				flattenInto(flat, "", sub)
-				continue
-			}
-		}
-		flattenInto(flat, "", map[string]any{key: v})
-	}
-	return flat, nil
-}
-
-func flattenInto(flat map[string]any, prefix string, m map[string]any) {
-	for k, v := range m {
-		if sub, ok := v.(map[string]any); ok && len(sub) > 0 {
-			flattenInto(flat, prefix+k+".", sub)
+		if sub, ok := v.(map[string]any); ok && machine(key) {
+			f.add("", sub)
 			continue
 		}
-		flat[prefix+k] = v
+		f.add("", map[string]any{key: v})
+	}
+	if len(f.findings) > 0 {
+		return nil, &atoll.Error{Kind: atoll.Invalid, Msg: "some settings are given twice", Findings: f.findings}
+	}
+	return f.values, nil
+}
+
+type flattened struct {
+	values   map[string]any
+	findings []atoll.Finding
+}
+
+func (f *flattened) add(prefix string, tree map[string]any) {
+	for _, k := range slices.Sorted(maps.Keys(tree)) {
+		key, v := prefix+k, tree[k]
+		if sub, ok := v.(map[string]any); ok {
+			f.add(key+".", sub)
+			continue
+		}
+		if old, ok := f.values[key]; ok && !reflect.DeepEqual(old, v) {
+			f.findings = append(f.findings, atoll.Finding{Path: key, Code: "duplicate", Msg: fmt.Sprintf("%.200s is given twice, with two values", key)})
+			continue
+		}
+		f.values[key] = v
 	}
 }
 
 type updatedSettings struct {
 	Action   string         `json:"action"`
 	Success  bool           `json:"success"`
-	Settings map[string]any `json:"settings" doc:"the keys that changed"`
+	Settings map[string]any `json:"settings" doc:"the keys that changed, dotted, with their new values"`
 }
 
 func (a *api) updateSettings(ctx context.Context, in updateSettingsIn) (updatedSettings, error) {
-	flat, err := in.flatten()
+	cluster, err := a.p.Machines().Cluster(ctx)
 	if err != nil {
 		return updatedSettings{}, err
+	}
+	flat, err := in.flatten(func(key string) bool {
+		return slices.ContainsFunc(cluster.Machines, func(m fleet.Machine) bool { return m.Address() == key })
+	})
+	if err != nil {
+		return updatedSettings{}, err
+	}
+	if v, ok := flat[clusterShown]; ok {
+		delete(flat, clusterShown)
+		if v != cluster.Enabled {
+			flat[clusterKey] = v
+		}
 	}
 	changed, err := a.p.Settings().Update(ctx, flat)
 	if err != nil {

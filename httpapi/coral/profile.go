@@ -6,6 +6,7 @@ import (
 	"github.com/atoll-platform/atoll"
 	"github.com/atoll-platform/atoll/httpapi/rest"
 	"github.com/atoll-platform/atoll/policy"
+	"github.com/atoll-platform/atoll/runtime"
 )
 
 // timeForm is how the API writes times: UTC without a zone.
@@ -24,13 +25,14 @@ func profile(implicit func() bool) rest.Profile {
 		Status: map[rest.Case]int{
 			kind(atoll.Invalid): 400, kind(atoll.Reference): 400, kind(atoll.Unprocessable): 422, kind(atoll.NotFound): 404,
 			kind(atoll.Conflict): 409, kind(atoll.FailedState): 409, kind(atoll.Quota): 409,
-			kind(atoll.Denied): 403, code(atoll.Denied, atoll.NotOwner): 401, kind(atoll.Unauthenticated): 401,
+			code(atoll.FailedState, runtime.CopyCode): 405,
+			kind(atoll.Denied):                        403, code(atoll.Denied, atoll.NotOwner): 401, kind(atoll.Unauthenticated): 401,
 			kind(atoll.TooLarge): 413, kind(atoll.Overloaded): 429, kind(atoll.Unavailable): 503, kind(atoll.Timeout): 504,
 			kind(atoll.Failed): 500, kind(atoll.Internal): 500,
 			code(atoll.NotFound, rest.CodeRoute): 404, code(atoll.Invalid, rest.CodeMethod): 405, code(atoll.Invalid, rest.CodeAccept): 406,
 			code(atoll.Invalid, rest.CodeType): 415, code(atoll.TooLarge, rest.CodeURI): 414,
 		},
-		Words: map[rest.Case]string{
+		Words: map[rest.Case]string{ // what the error knows better is in reason
 			kind(atoll.Unauthenticated):          "Valid credentials are required.",
 			kind(atoll.Denied):                   "You may not {method} {path}.",
 			code(atoll.Denied, atoll.NotOwner):   "The owner in the definition is not the logged-in user.",
@@ -39,7 +41,6 @@ func profile(implicit func() bool) rest.Profile {
 			code(atoll.Invalid, rest.CodeMethod): "{path} does not take {method}.",
 			code(atoll.Invalid, rest.CodeAccept): "Only application/json can be returned.",
 			code(atoll.Invalid, rest.CodeType):   "Only application/json is accepted.",
-			code(atoll.Invalid, rest.CodeSyntax): "Request body is not a JSON object.",
 			kind(atoll.Unprocessable):            "The actor could not process this event.",
 		},
 		Fail: fail,

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"time"
 
-	"github.com/atoll-platform/atoll"
 	"github.com/atoll-platform/atoll/httpapi/rest"
 	"github.com/atoll-platform/atoll/tenancy"
 )
@@ -37,17 +36,16 @@ type onProject struct {
 
 func (a *api) projectTable() []rest.Operation {
 	const all, one = "/api/projects", "/api/projects/{project}"
-	invalid, notFound, conflict := rest.Case{Kind: atoll.Invalid}, rest.Case{Kind: atoll.NotFound}, rest.Case{Kind: atoll.Conflict}
 	return []rest.Operation{
-		rest.Op(rest.Operation{ID: "coral.project.create", Entity: "project", Summary: "Create a project", Contract: "C31", Action: "Add project", Permit: "create",
-			Routes: routes("POST", all), Body: rest.JSONBody, Errors: []rest.Case{invalid, {Kind: atoll.Reference}, {Kind: atoll.Denied}, conflict, {Kind: atoll.Quota}}}, a.createProject),
-		rest.Op(rest.Operation{ID: "coral.project.list", Entity: "project", Summary: "List projects", Contract: "C32", Permit: "read",
+		op(rest.Operation{ID: "coral.project.create", Entity: "project", Summary: "Create a project", Contract: "C31", Action: "Add project", Permit: "create",
+			Routes: routes("POST", all), Body: rest.JSONBody, Errors: []rest.Case{invalid, reference, denied, conflict, quota}}, a.createProject),
+		op(rest.Operation{ID: "coral.project.list", Entity: "project", Summary: "List projects", Contract: "C32", Permit: "read",
 			Routes: routes("GET", all)}, a.listProjects),
-		rest.Op(rest.Operation{ID: "coral.project.get", Entity: "project", Summary: "Get a project", Contract: "C33", Action: "Get project", Permit: "read",
+		op(rest.Operation{ID: "coral.project.get", Entity: "project", Summary: "Get a project", Contract: "C33", Action: "Get project", Permit: "read",
 			Routes: routes("GET", one), Errors: []rest.Case{notFound}}, a.getProject),
-		rest.Op(rest.Operation{ID: "coral.project.update", Entity: "project", Summary: "Change a project", Contract: "C34", Action: "Update project", Permit: "update",
+		op(rest.Operation{ID: "coral.project.update", Entity: "project", Summary: "Change a project", Contract: "C34", Action: "Update project", Permit: "update",
 			Routes: append(routes("PATCH", one), routes("PUT", one)...), Body: rest.JSONBody, Errors: []rest.Case{invalid, notFound, conflict}}, a.updateProject),
-		rest.Op(rest.Operation{ID: "coral.project.delete", Entity: "project", Summary: "Delete a project", Contract: "C35", Action: "Delete project", Permit: "delete",
+		op(rest.Operation{ID: "coral.project.delete", Entity: "project", Summary: "Delete a project", Contract: "C35", Action: "Delete project", Permit: "delete",
 			Routes: routes("DELETE", one), Errors: []rest.Case{notFound}}, a.deleteProject),
 	}
 }

@@ -32,34 +32,42 @@ func runtimeOf(r *runtime.Runtime) runtimeBody {
 	return b
 }
 
+// updateRuntimeID is the row of two actions; startRuntime is the one that a
+// state may refuse.
+const (
+	updateRuntimeID = "coral.runtime.update"
+	startRuntime    = "Start runtime"
+)
+
 type onRuntime struct {
 	Runtime string `path:"rid,scope" doc:"name, owner-name or UUID"`
 }
 
 func (a *api) runtimeTable() []rest.Operation {
-	notFound, denied := rest.Case{Kind: atoll.NotFound}, rest.Case{Kind: atoll.Denied}
-	found := []rest.Case{notFound, denied}
+	found := []rest.Case{notFound, denied, aCopy}
+	definition := append([]rest.Case{state}, found...)
 	return []rest.Operation{
-		rest.Op(rest.Operation{ID: "coral.runtime.create", Entity: "runtime", Summary: "Create a runtime", Contract: "C7", Action: "Create runtime", Permit: "create",
+		op(rest.Operation{ID: "coral.runtime.create", Entity: "runtime", Summary: "Create a runtime", Contract: "C7", Action: "Create runtime", Permit: "create",
 			Routes: routes("POST", "/api/runtimes"), Body: rest.RawBody, Status: []int{201, 200},
-			Errors: []rest.Case{{Kind: atoll.Invalid}, {Kind: atoll.Denied, Code: atoll.NotOwner, Status: 401}, {Kind: atoll.Failed}}}, a.createRuntime),
-		rest.Op(rest.Operation{ID: "coral.runtime.list", Entity: "runtime", Summary: "List runtimes", Contract: "C8", Permit: "read",
-			Routes: routes("GET", "/api/runtimes")}, a.listRuntimes),
-		rest.Op(rest.Operation{ID: "coral.runtime.deleteall", Entity: "runtime", Summary: "Delete all runtimes", Contract: "C9", Action: "Delete runtimes", Permit: "delete",
-			Routes: routes("DELETE", "/api/runtimes"), Errors: []rest.Case{{Kind: atoll.Failed}}}, a.deleteRuntimes),
-		rest.Op(rest.Operation{ID: "coral.runtime.get", Entity: "runtime", Summary: "Get a runtime", Contract: "C10", Permit: "read",
+			Doc:    "The owner is the caller unless an administrator names another user. With dry-run the definition is checked and nothing is made.",
+			Errors: []rest.Case{invalid, reference, notMine, conflict, quota, failed}}, a.createRuntime),
+		op(rest.Operation{ID: "coral.runtime.list", Entity: "runtime", Summary: "List runtimes", Contract: "C8", Permit: "read",
+			Routes: routes("GET", "/api/runtimes"), Errors: []rest.Case{invalid}}, a.listRuntimes),
+		op(rest.Operation{ID: "coral.runtime.deleteall", Entity: "runtime", Summary: "Delete all runtimes", Contract: "C9", Action: "Delete runtimes", Permit: "delete",
+			Routes: routes("DELETE", "/api/runtimes"), Errors: []rest.Case{failed}}, a.deleteRuntimes),
+		op(rest.Operation{ID: "coral.runtime.get", Entity: "runtime", Summary: "Get a runtime", Contract: "C10", Permit: "read",
 			Routes: routes("GET", "/api/runtimes/{rid}"), Errors: found}, a.getRuntime),
-		rest.Op(rest.Operation{ID: "coral.runtime.update", Entity: "runtime", Summary: "Start or stop a runtime", Contract: "C11", Action: "Update runtime", Permit: "start",
+		op(rest.Operation{ID: updateRuntimeID, Entity: "runtime", Summary: "Start or stop a runtime", Contract: "C11", Action: "Update runtime", Permit: "start",
 			Routes: routes("PATCH", "/api/runtimes/{rid}"), Body: rest.JSONBody,
-			Errors: []rest.Case{{Kind: atoll.Invalid}, notFound, denied, {Kind: atoll.FailedState}}}, a.updateRuntime),
-		rest.Op(rest.Operation{ID: "coral.runtime.delete", Entity: "runtime", Summary: "Delete a runtime", Contract: "C12", Action: "Delete runtime", Permit: "delete",
+			Errors: []rest.Case{invalid, notFound, denied, aCopy, state}}, a.updateRuntime),
+		op(rest.Operation{ID: "coral.runtime.delete", Entity: "runtime", Summary: "Delete a runtime", Contract: "C12", Action: "Delete runtime", Permit: "delete",
 			Routes: routes("DELETE", "/api/runtimes/{rid}"), Errors: found}, a.deleteRuntime),
-		rest.Op(rest.Operation{ID: "coral.runtime.actors", Entity: "runtime", Summary: "List the actors of a runtime", Contract: "C13", Permit: "read",
-			Routes: routes("GET", "/api/runtimes/{rid}/actors"), Errors: found}, a.listActors),
-		rest.Op(rest.Operation{ID: "coral.runtime.links", Entity: "runtime", Summary: "List the links of a runtime", Contract: "C14", Permit: "read",
-			Routes: routes("GET", "/api/runtimes/{rid}/links"), Errors: found}, a.listLinks),
-		rest.Op(rest.Operation{ID: "coral.runtime.stats", Entity: "runtime", Summary: "Get the statistics of a runtime", Contract: "C15", Permit: "read",
-			Routes: routes("GET", "/api/runtimes/{rid}/stats"), Errors: found}, a.runtimeStats),
+		op(rest.Operation{ID: "coral.runtime.actors", Entity: "runtime", Summary: "List the actors of a runtime", Contract: "C13", Permit: "read",
+			Routes: routes("GET", "/api/runtimes/{rid}/actors"), Errors: definition}, a.listActors),
+		op(rest.Operation{ID: "coral.runtime.links", Entity: "runtime", Summary: "List the links of a runtime", Contract: "C14", Permit: "read",
+			Routes: routes("GET", "/api/runtimes/{rid}/links"), Errors: definition}, a.listLinks),
+		op(rest.Operation{ID: "coral.runtime.stats", Entity: "runtime", Summary: "Get the statistics of a runtime", Contract: "C15", Permit: "read",
+			Routes: routes("GET", "/api/runtimes/{rid}/stats"), Errors: []rest.Case{notFound, denied, {Kind: atoll.FailedState, Code: runtime.CopyCode, Status: 409}}}, a.runtimeStats),
 	}
 }
 
@@ -107,7 +115,7 @@ func (a *api) createRuntime(ctx context.Context, in createRuntimeIn) (createdRun
 
 type listRuntimesIn struct {
 	Project rest.Opt[string] `query:"project" doc:"only those of the project with this UUID"`
-	Status  rest.Opt[string] `query:"status" rule:"enum=created,running,stopped,invalid" doc:"only those in this state"`
+	Status  rest.Opt[string] `query:"status" rule:"enum=created,running,stopped,invalid,deleted" doc:"only those in this state"`
 }
 
 func (a *api) listRuntimes(ctx context.Context, in listRuntimesIn) ([]runtimeBody, error) {
@@ -171,7 +179,7 @@ type changed struct {
 }
 
 func (a *api) updateRuntime(ctx context.Context, in updateRuntimeIn) (changed, error) {
-	do, action := a.p.Runtimes().Start, "Start runtime"
+	do, action := a.p.Runtimes().Start, startRuntime
 	if in.Status == "stop" {
 		do, action = a.p.Runtimes().Stop, "Stop runtime"
 	}

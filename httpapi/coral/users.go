@@ -46,17 +46,16 @@ type onUser struct {
 func (a *api) userTable() []rest.Operation {
 	const all, one = "/api/users", "/api/users/{uid}"
 	const all2, one2 = "/api/platform/users", "/api/platform/users/{uid}"
-	invalid, denied, notFound, conflict := rest.Case{Kind: atoll.Invalid}, rest.Case{Kind: atoll.Denied}, rest.Case{Kind: atoll.NotFound}, rest.Case{Kind: atoll.Conflict}
 	return []rest.Operation{
-		rest.Op(rest.Operation{ID: "coral.user.create", Entity: "user", Summary: "Add a user", Contract: "C21", Action: "Add user", Permit: "create",
-			Routes: routes("POST", all, all2), Body: rest.JSONBody, Limit: rest.HeavyLoad, Errors: []rest.Case{invalid, denied, conflict}}, a.createUser),
-		rest.Op(rest.Operation{ID: "coral.user.list", Entity: "user", Summary: "List users", Contract: "C22", Permit: "read",
+		op(rest.Operation{ID: "coral.user.create", Entity: "user", Summary: "Add a user", Contract: "C21", Action: "Add user", Permit: "create",
+			Routes: routes("POST", all, all2), Body: rest.JSONBody, Limit: rest.HeavyLoad, Errors: []rest.Case{invalid, denied, conflict, state}}, a.createUser),
+		op(rest.Operation{ID: "coral.user.list", Entity: "user", Summary: "List users", Contract: "C22", Permit: "read",
 			Routes: routes("GET", all, all2), Errors: []rest.Case{denied}}, a.listUsers),
-		rest.Op(rest.Operation{ID: "coral.user.get", Entity: "user", Summary: "Get a user", Contract: "C23", Action: "Get user", Permit: "read",
+		op(rest.Operation{ID: "coral.user.get", Entity: "user", Summary: "Get a user", Contract: "C23", Action: "Get user", Permit: "read",
 			Routes: routes("GET", one, one2), Errors: []rest.Case{denied, notFound}}, a.getUser),
-		rest.Op(rest.Operation{ID: "coral.user.update", Entity: "user", Summary: "Change a user", Contract: "C24", Action: "Update user", Permit: "update",
-			Routes: routes("PATCH", one, one2), Body: rest.JSONBody, Limit: rest.HeavyLoad, Errors: []rest.Case{invalid, denied, notFound, conflict}}, a.updateUser),
-		rest.Op(rest.Operation{ID: "coral.user.delete", Entity: "user", Summary: "Delete a user", Contract: "C25", Action: "Delete user", Permit: "delete",
+		op(rest.Operation{ID: "coral.user.update", Entity: "user", Summary: "Change a user", Contract: "C24", Action: "Update user", Permit: "update",
+			Routes: routes("PATCH", one, one2), Body: rest.JSONBody, Limit: rest.HeavyLoad, Errors: []rest.Case{invalid, denied, notFound, conflict, state}}, a.updateUser),
+		op(rest.Operation{ID: "coral.user.delete", Entity: "user", Summary: "Delete a user", Contract: "C25", Action: "Delete user", Permit: "delete",
 			Routes: routes("DELETE", one, one2), Errors: []rest.Case{denied, notFound, conflict}}, a.deleteUser),
 	}
 }
@@ -66,8 +65,8 @@ type createUserIn struct {
 	FullName    string           `json:"fullName" alias:"fullname" rule:"required"`
 	Email       string           `json:"email" rule:"required"`
 	Password    rest.Secret      `json:"password" rule:"required"`
-	Department  rest.Opt[string] `json:"department"`
-	MobilePhone rest.Opt[string] `json:"mobilePhone" alias:"mobilephone,mobile"`
+	Department  rest.Opt[string] `json:"department" rule:"null"`
+	MobilePhone rest.Opt[string] `json:"mobilePhone" alias:"mobilephone,mobile" rule:"null"`
 	Admin       rest.Opt[bool]   `json:"admin"`
 	Permissions []userPermission `json:"permissions" doc:"made together with the user"`
 }

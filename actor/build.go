@@ -1,6 +1,10 @@
 package actor
 
-import "hash/maphash"
+import (
+	"encoding/binary"
+	"hash/maphash"
+	"slices"
+)
 
 // Parse returns the event of a JSON text, which is copied; whitespace between
 // tokens is dropped. Of members with one name the last value counts, at the
@@ -60,7 +64,7 @@ func (p *parser) event(e *Event) outcome {
 			if p.escaped {
 				odd = odd || !canonical(name)
 			}
-			hash := hashName(borrowed(name))
+			hash := p.hash(from, name)
 			if i = p.space(i); p.at(i) != ':' {
 				p.fail(ruleColon, i)
 				return parsedBad
@@ -104,6 +108,15 @@ func (p *parser) event(e *Event) outcome {
 		return parsedIrregular
 	}
 	return parsedGood
+}
+
+// hash is hashName of the name at from; a short one takes a single load.
+func (p *parser) hash(from int, name []byte) uint16 {
+	if n := len(name); n < 8 && from+8 <= len(p.text) {
+		a := binary.LittleEndian.Uint64(p.text[from:]) & (1<<(8*n) - 1)
+		return mixName(a, a, n)
+	}
+	return hashName(borrowed(name))
 }
 
 // repeated reports whether a field with that hash is in the table already. It
@@ -315,7 +328,7 @@ func (e *Event) With(fields ...Field) *Event {
 	total := base.n
 	if delta != nil {
 		total = delta.more.total
-		d.copyWith(delta.all0(), fields, false)
+		d.copyWith(delta.own(), slices.Clone(fields), false)
 	}
 	for i := range fields {
 		k := KeyOf(fields[i].Name)
@@ -336,8 +349,8 @@ func (e *Event) With(fields ...Field) *Event {
 	return d.event()
 }
 
-// all0 iterates over e's own table only.
-func (e *Event) all0() func(func(Key, Value) bool) {
+// own iterates over e's own table only.
+func (e *Event) own() func(func(Key, Value) bool) {
 	return func(yield func(Key, Value) bool) {
 		for i := range e.n {
 			w := e.word(i)
@@ -355,8 +368,66 @@ func (e *Event) flatWith(fields []Field, size int) *Event {
 		text += len(e.more.parent.text)
 	}
 	b := builder{e: new(Event), buf: make([]byte, 0, text+size)}
-	b.copyWith(e.all(), fields, true)
+	if !b.splice(e, fields) {
+		b.copyWith(e.all(), slices.Clone(fields), true)
+	}
 	return b.event()
+}
+
+// plainName reports whether a name stands in a text as it is.
+func plainName(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
+
+// splice is copyWith for the common case: few fields with plain names. It
+// returns false, having done nothing, in other cases.
+func (b *builder) splice(e *Event, fields []Field) bool {
+	if len(fields) > inline || e.more != nil && e.more.parent != nil {
+		return false
+	}
+	var hashes [inline]uint16
+	for j := range fields {
+		if !plainName(fields[j].Name) {
+			return false
+		}
+		hashes[j] = hashName(fields[j].Name)
+	}
+	var used [inline]bool
+	from := 1
+	for i := range e.n {
+		w := e.word(i)
+		m := e.text[from:w.off()]
+		at := -1
+		for j := range fields {
+			if hashes[j] == w.hash() && m[1:len(m)-2] == fields[j].Name {
+				at = j
+			}
+		}
+		switch {
+		case at < 0:
+			b.open()
+			off := len(b.buf) + w.off() - from
+			b.buf = append(b.buf, e.text[from:w.end()]...)
+			b.span(w.hash(), w.kind(), off)
+		case fields[at].Value.kind != MissingKind:
+			b.member(Key{m, w.hash()}, fields[at].Value)
+			used[at] = true
+		}
+		from = w.end() + 1
+	}
+	for j := range fields {
+		if f := &fields[j]; !used[j] && f.Value.kind != MissingKind {
+			b.open()
+			b.buf = append(append(append(b.buf, '"'), f.Name...), '"', ':')
+			b.value(hashes[j], f.Value)
+		}
+	}
+	return true
 }
 
 // copyWith writes the members with the fields in place of those of their name

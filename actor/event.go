@@ -182,7 +182,19 @@ func (e *Event) Get(k Key) Value {
 }
 
 // Field is Get for a name that is looked up once only.
-func (e *Event) Field(name string) Value { return e.Get(KeyOf(name)) }
+func (e *Event) Field(name string) Value {
+	if !plainName(name) || e.n > inline || e.more != nil {
+		return e.Get(KeyOf(name))
+	}
+	hash := hashName(name)
+	for i := range e.n {
+		w := e.head[i]
+		if m := e.member(i, w); w.hash() == hash && m[1:len(m)-2] == name {
+			return Value{kind: w.kind(), str: e.text[w.off():w.end()]}
+		}
+	}
+	return Value{}
+}
 
 // Number returns the field if it is a JSON number within the range of float64.
 func (e *Event) Number(k Key) (float64, bool) {
@@ -313,10 +325,12 @@ var oversized Event
 // counts it as a failure of the actor that emits it.
 func (e *Event) Err() error {
 	if e == &oversized {
-		return &atoll.Error{Kind: atoll.TooLarge, Op: "actor.Event", Msg: "the event would be larger than the limit for events"}
+		return errOversized
 	}
 	return nil
 }
+
+var errOversized error = &atoll.Error{Kind: atoll.TooLarge, Op: "actor.Event", Msg: "the event would be larger than the limit for events"}
 
 // EventOf converts a Go map, struct or anything else that encoding/json writes
 // as an object. Everything else is Invalid.

@@ -136,7 +136,7 @@ func (i *Instance) Shunt(ctx context.Context, name string, e *actor.Event) (*act
 	}
 	q := eng.asks.Get().(*ask)
 	q.target = n
-	if i.put(e, &q.node) != 0 {
+	if !i.put(e, &q.node, sizeOf(e)) {
 		i.mu.Unlock()
 		q.recycle()
 		return nil, overloaded

@@ -76,7 +76,10 @@ func (s *stage) take(e *actor.Event, q *ask) error {
 	s.mu.Unlock()
 	i.mu.Lock()
 	i.more().jobs++
-	i.stalled = i.stalled || full
+	if full && !i.stalled {
+		i.stalled = true
+		i.needBox().poke()
+	}
 	i.mu.Unlock()
 	if more {
 		go s.work(ctx)

@@ -105,14 +105,14 @@ func (i *Instance) dropMail() {
 	clear(b.in)
 	clear(b.out)
 	b.in, b.out, b.pos = b.in[:0], b.out[:0], 0
-	i.taken(int(i.waiting), int(i.bytes))
+	i.taken(b.waiting, b.bytes)
 }
 
 // finished starts the end of a closing instance that has nothing left to do and
 // says whether it did; i.mu and the token are held.
 func (i *Instance) finished() bool {
 	x := i.ext.Load()
-	if !i.shut || x.ending || x.jobs > 0 && !x.hard || i.waiting > 0 && i.stalled && !x.hard {
+	if !i.shut || x.ending || x.jobs > 0 && !x.hard || i.stalled && i.box != nil && i.box.waiting > 0 && !x.hard {
 		return false
 	}
 	x.ending = true
@@ -132,8 +132,6 @@ func (i *Instance) finish(*frame) {
 	if x.cancel != nil {
 		x.cancel()
 	}
-	i.tenant.bytes.Add(-i.credit)
-	i.credit = 0
 	late := i.box.ops
 	i.box.ops = nil
 	i.mu.Unlock()

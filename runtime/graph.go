@@ -22,6 +22,7 @@ type plan struct {
 type spec struct {
 	at    int
 	name  string
+	by    []actor.Key
 	outs  []int32 // places of the linked actors, in the order of the links
 	flags flag
 	def   *CheckedActor
@@ -46,6 +47,9 @@ func newPlan(c *Checked) *plan {
 		a := &c.Actors[at]
 		s := &p.specs[at]
 		s.at, s.name, s.def = at, a.Def.Name, a
+		for _, name := range a.GroupBy {
+			s.by = append(s.by, actor.KeyOf(name))
+		}
 		switch {
 		case len(a.GroupBy) > 0:
 			s.flags |= flagGroup

@@ -35,7 +35,7 @@ func (n *node) pick(e *actor.Event) (*child, error) {
 		g.turn = (g.turn + 1) % len(g.copies)
 		return c, nil
 	}
-	key, ok := groupKey(n.spec.def.GroupBy, e)
+	key, ok := groupKey(n.spec.by, e)
 	if !ok {
 		return nil, nil
 	}
@@ -92,13 +92,13 @@ func (g *group) inOrder() []*child {
 
 // groupKey is the value of the one field as text, or the compact JSON array of
 // the values of several.
-func groupKey(by []string, e *actor.Event) (string, bool) {
+func groupKey(by []actor.Key, e *actor.Event) (string, bool) {
 	if len(by) == 1 {
-		return e.Field(by[0]).Text()
+		return e.Text(by[0])
 	}
 	b := []byte{'['}
-	for i, name := range by {
-		v := e.Field(name)
+	for i, k := range by {
+		v := e.Get(k)
 		if v.IsMissing() {
 			return "", false
 		}

@@ -22,12 +22,8 @@ type Instance struct {
 	refuse   atoll.Kind // what posts are refused with; 0 takes them
 	stalled  bool       // mail waits for an asynchronous actor
 	shut     bool       // closed or being closed
-	poked    atomic.Bool
-	waiting  int32 // events accepted and not begun
-	children int32 // of all groups; belongs to the token
+	children int32      // of all groups; belongs to the token
 	place    uint32
-	bytes    int64 // of the events waiting
-	credit   int64 // of the tenant's bytes, beyond the free block
 	box      *box
 	plan     *plan
 	tenant   *tenant
@@ -161,7 +157,7 @@ func (i *Instance) control(o op) bool {
 	}
 	b := i.needBox()
 	b.ops = append(b.ops, o)
-	i.poked.Store(true)
+	b.poke()
 	i.wake()
 	return true
 }
@@ -249,18 +245,18 @@ func (i *Instance) TryPost(name string, e *actor.Event) error {
 }
 
 func (i *Instance) tryPost(e *actor.Event, n *node) error {
+	size := sizeOf(e)
 	i.mu.Lock()
 	if i.refuse != 0 || i.shut {
-		if err := i.admits("runtime.Post"); err != nil {
-			i.mu.Unlock()
-			return err
-		}
+		err := i.admits("runtime.Post")
+		i.mu.Unlock()
+		return err
 	}
-	if k := i.put(e, n); k != 0 {
+	if !i.put(e, n, size) {
 		i.mu.Unlock()
 		return overloaded
 	}
-	if i.stalled {
+	if i.state != stateIdle || i.stalled {
 		i.mu.Unlock()
 		return nil
 	}
@@ -285,7 +281,7 @@ func (i *Instance) post(ctx context.Context, e *actor.Event, n *node) error {
 // tenant's share that is used up.
 func (i *Instance) awaitRoom(ctx context.Context) error {
 	i.mu.Lock()
-	if i.admits("") != nil || i.waiting == 0 {
+	if i.admits("") != nil || i.box == nil || i.box.waiting == 0 {
 		i.mu.Unlock()
 		return ctx.Err()
 	}
@@ -333,7 +329,7 @@ func (i *Instance) postBatch(ctx context.Context, es []*actor.Event, n *node, wa
 			i.mu.Unlock()
 			return done, err
 		}
-		for done < len(es) && i.put(es[done], n) == 0 {
+		for done < len(es) && i.put(es[done], n, sizeOf(es[done])) {
 			done++
 		}
 		if i.stalled {

@@ -27,19 +27,44 @@ type box struct {
 	pos  int
 	ops  []op
 	late []op // being worked off
+
+	runner *worker // who works it off, if a worker does
+
+	waiting int   // events accepted and not begun
+	bytes   int   // of these
+	credit  int64 // of the tenant's bytes, beyond the free block
+	most    int   // events, as of a little while ago
+	room    int   // bytes, as of a little while ago
 }
 
 const (
 	keepSlots = 4096 // larger buffers are not kept with an idle box
 	maxChunk  = 64   // events between two looks at the lock
+	slotSize  = 16
+
+	// creditBlock is what an instance takes from its tenant's bytes at a time;
+	// the first block is free, so that light traffic touches no shared count.
+	creditBlock = 64 << 10
 )
+
+// poke makes the worker look at the instance before the next event; i.mu is held.
+func (b *box) poke() {
+	if b.runner != nil {
+		b.runner.poked.Store(true)
+	}
+}
 
 func (b *box) empty() bool { return len(b.in) == 0 && b.pos == len(b.out) && len(b.ops) == 0 }
 
-// box returns the instance's box; i.mu is held.
+// limits asks for the bounds of a mailbox.
+func (b *box) limits(o *EngineOptions) { b.most, b.room = o.Mailbox(), o.MailboxBytes() }
+
+// needBox returns the instance's box; i.mu is held.
 func (i *Instance) needBox() *box {
 	if i.box == nil {
-		i.box = i.tenant.eng.boxes.Get().(*box)
+		eng := i.tenant.eng
+		i.box = eng.boxes.Get().(*box)
+		i.box.limits(&eng.o)
 	}
 	return i.box
 }
@@ -57,46 +82,57 @@ func (i *Instance) dropBox() {
 	if cap(b.out) > keepSlots {
 		b.out = nil
 	}
-	b.in, b.out, b.pos = b.in[:0], b.out[:0], 0
+	b.in, b.out, b.pos, b.runner = b.in[:0], b.out[:0], 0, nil
 	i.tenant.eng.boxes.Put(b)
 }
 
-// creditBlock is what an instance takes from its tenant's bytes at a time; the
-// first block is free, so that light traffic touches no shared count.
-const creditBlock = 64 << 10
+// sizeOf is what an event counts in a mailbox.
+func sizeOf(e *actor.Event) int { return e.Size() + slotSize }
 
-// put appends an event if there is room; i.mu is held and the instance takes
-// events. The reason is 0 or Overloaded.
-func (i *Instance) put(e *actor.Event, n *node) atoll.Kind {
-	size := e.Size() + 16
-	eng := i.tenant.eng
-	if int(i.waiting) >= eng.o.Mailbox() || i.waiting > 0 && int(i.bytes)+size > eng.o.MailboxBytes() {
-		return atoll.Overloaded
+// put appends an event of that size if there is room; i.mu is held and the
+// instance takes events. It returns false if the mailbox is full.
+func (i *Instance) put(e *actor.Event, n *node, size int) bool {
+	b := i.box
+	if b == nil {
+		b = i.needBox()
+	} else if b.waiting&127 == 127 {
+		b.limits(&i.tenant.eng.o)
 	}
-	if need := i.bytes + int64(size) - i.credit; need > creditBlock {
-		take := (need - 1) / creditBlock * creditBlock
-		if i.tenant.bytes.Add(take) > int64(eng.o.TenantBytes()) {
-			i.tenant.bytes.Add(-take)
-			return atoll.Overloaded
+	if b.waiting >= b.most || b.bytes+size > b.room && b.waiting > 0 {
+		if b.limits(&i.tenant.eng.o); b.waiting >= b.most || b.bytes+size > b.room {
+			return false
 		}
-		i.credit += take
 	}
-	b := i.needBox()
+	if int64(b.bytes+size)-b.credit > creditBlock && !i.borrow(b, size) {
+		return false
+	}
 	b.in = append(b.in, slot{e, n})
-	i.waiting++
-	i.bytes += int64(size)
-	return 0
+	b.waiting++
+	b.bytes += size
+	return true
+}
+
+// borrow takes a further part of the tenant's bytes.
+func (i *Instance) borrow(b *box, size int) bool {
+	take := (int64(b.bytes+size) - b.credit - 1) / creditBlock * creditBlock
+	if i.tenant.bytes.Add(take) > int64(i.tenant.eng.o.TenantBytes()) {
+		i.tenant.bytes.Add(-take)
+		return false
+	}
+	b.credit += take
+	return true
 }
 
 // taken accounts for events that have left the mailbox; i.mu is held.
 func (i *Instance) taken(n int, bytes int) {
-	i.waiting -= int32(n)
-	i.bytes -= int64(bytes)
-	if i.waiting == 0 && i.credit > 0 {
-		i.tenant.bytes.Add(-i.credit)
-		i.credit = 0
+	b := i.box
+	b.waiting -= n
+	b.bytes -= bytes
+	if b.waiting == 0 && b.credit > 0 {
+		i.tenant.bytes.Add(-b.credit)
+		b.credit = 0
 	}
-	if x := i.ext.Load(); x != nil && x.room != nil && int(i.waiting) <= i.tenant.eng.o.Mailbox()/2 {
+	if x := i.ext.Load(); x != nil && x.room != nil && b.waiting <= b.most/2 {
 		close(x.room)
 		x.room = nil
 	}

@@ -33,8 +33,10 @@ type tenant struct {
 // spare workers for those that an actor blocks.
 type queue struct {
 	eng   *Engine
-	ticks atomic.Uint32 // of the watchdog
-	n     atomic.Int32  // instances waiting; written under mu
+	ticks atomic.Uint32 // of the watchdog; read for each event, so on a line of its own
+	_     [64]byte
+	n     atomic.Int32 // instances waiting; written under mu
+	_     [64]byte
 
 	mu       sync.Mutex // the innermost lock
 	head     *tenant    // of the ring
@@ -216,10 +218,13 @@ func (q *queue) take(w *worker) *Instance {
 			q.mu.Unlock()
 			return nil
 		}
-		if looks < idleLooks {
-			looks++
+		if q.awake == 1 && looks == 0 {
+			// Waking somebody costs more than to look again for a while, and one
+			// that looks is enough.
 			q.mu.Unlock()
-			goruntime.Gosched()
+			for looks = 1; looks < idleLooks && q.quiet(); looks++ {
+				goruntime.Gosched()
+			}
 			q.mu.Lock()
 			continue
 		}

@@ -195,7 +195,7 @@ func (i *Instance) emit(ctx context.Context, es []*actor.Event, n *node) error {
 			i.mu.Unlock()
 			return err
 		}
-		for done < len(es) && (es[done] == nil || i.put(es[done], n) == 0) {
+		for done < len(es) && (es[done] == nil || i.put(es[done], n, sizeOf(es[done]))) {
 			done++
 		}
 		if i.stalled {

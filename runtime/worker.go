@@ -3,6 +3,7 @@ package runtime
 import (
 	goruntime "runtime"
 	"runtime/debug"
+	"sync/atomic"
 
 	"github.com/atoll-platform/atoll/actor"
 )
@@ -13,6 +14,9 @@ type worker struct {
 	frame frame
 	inst  *Instance // being driven
 	cost  int       // of it, for the account of its tenant
+	at    int       // in its box: the next event; 0 outside of a chunk
+	took  bool      // that what is begun is accounted for
+	poked atomic.Bool
 	wake  chan struct{}
 
 	// guarded by queue.mu
@@ -58,6 +62,19 @@ func (w *worker) lost() {
 			n.busy = false
 		}
 		w.inst = nil
+		i.mu.Lock()
+		if b := i.box; b != nil && b.runner == w && w.at > b.pos {
+			n, bytes := w.at-b.pos, 0
+			for _, s := range b.out[b.pos:w.at] {
+				bytes += sizeOf(s.e)
+			}
+			clear(b.out[b.pos:w.at])
+			b.pos = w.at
+			if !w.took {
+				i.taken(n, bytes)
+			}
+		}
+		i.mu.Unlock()
 		i.release()
 	}
 	w.q.replace(w)
@@ -76,7 +93,7 @@ func (w *worker) drive(i *Instance) {
 		switch {
 		case b == nil:
 		case len(b.ops) > 0:
-			i.poked.Store(false)
+			w.poked.Store(false)
 			b.ops, b.late = b.late[:0], b.ops
 			i.mu.Unlock()
 			for k := range b.late {
@@ -106,11 +123,13 @@ func (w *worker) drive(i *Instance) {
 		case b.pos < len(b.out) || len(b.in) > 0:
 			if b.pos == len(b.out) {
 				b.in, b.out, b.pos = b.out[:0], b.in, 0
+				b.limits(&i.tenant.eng.o)
 			}
 			spent += w.chunk(i, b)
 			looks = 0
 			continue
-		case looks < lingers && w.q.quiet():
+		case looks < lingers && spent >= maxChunk && w.q.quiet():
+			// One that is busy may have more at once.
 			looks++
 			i.mu.Unlock()
 			goruntime.Gosched()
@@ -131,34 +150,40 @@ func (w *worker) drive(i *Instance) {
 }
 
 // chunk works off some events; i.mu is held before and after. Small mailboxes
-// are accounted for event by event.
+// are accounted for event by event. While it runs it touches nothing that those
+// who post write to.
 func (w *worker) chunk(i *Instance, b *box) int {
-	size := min(max(i.tenant.eng.o.Mailbox()/16, 1), maxChunk, len(b.out)-b.pos)
-	if size == 1 {
+	size := min(max(b.most/16, 1), maxChunk, len(b.out)-b.pos)
+	out := b.out[b.pos : b.pos+size]
+	w.took = size == 1
+	if w.took {
 		// Begun is taken: a full mailbox behind an actor that blocks is exact.
-		i.taken(1, b.out[b.pos].e.Size()+16)
+		i.taken(1, sizeOf(out[0].e))
 	}
+	b.runner = w
 	i.mu.Unlock()
-	f := &w.frame
-	n, bytes, from := 0, 0, b.pos
+	n, bytes := 0, 0
 	start := w.q.ticks.Load()
 	for n < size {
-		s := b.out[b.pos]
-		b.pos++
+		s := out[n]
 		n++
-		bytes += s.e.Size() + 16
-		i.handle(f, s)
-		if i.poked.Load() || i.stalled {
+		w.at = b.pos + n
+		bytes += sizeOf(s.e)
+		i.handle(&w.frame, s)
+		if w.poked.Load() {
+			w.poked.Store(false)
 			break
 		}
-		if t := w.q.ticks.Load(); t != start {
+		if w.q.ticks.Load() != start {
 			w.q.progress(w)
 			break
 		}
 	}
-	clear(b.out[from:b.pos])
+	clear(out[:n])
 	i.mu.Lock()
-	if size > 1 {
+	b.pos += n
+	w.at = 0
+	if !w.took {
 		i.taken(n, bytes)
 	}
 	return n

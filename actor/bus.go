@@ -21,8 +21,24 @@ type Bus interface {
 	Subscribe(ctx context.Context, topics []string, group string, props map[string]string) (Subscription, error)
 }
 
-// Subscription is one member of a group. Next and Commit are for one goroutine
-// at a time; Close may be called from any.
+// Opener is a Bus whose clients have properties that matter. The others ignore
+// the properties of producers.
+type Opener interface {
+	// Check returns what is wrong with the properties of a subscription or a
+	// publisher, with the JSON pointers of the properties.
+	Check(props map[string]string) []atoll.Finding
+	// Open returns a publisher with the properties; Invalid if Check finds faults.
+	Open(props map[string]string) (Publisher, error)
+}
+
+// Publisher publishes as a Bus does. It is safe for concurrent use.
+type Publisher interface {
+	Publish(ctx context.Context, topic, key string, value []byte) error
+	Close() error
+}
+
+// Subscription is one member of a group. Next and Commit are each for one
+// goroutine at a time; Close may be called from any.
 type Subscription interface {
 	// Next waits for the next message. It fails with the context's error, and
 	// with Unavailable after Close.
@@ -36,10 +52,11 @@ type Subscription interface {
 
 // Message is one message of a topic. Its Value must not be changed.
 type Message struct {
-	Topic  string
-	Key    string
-	Value  []byte
-	Offset int64
+	Topic     string
+	Partition int32 // of the topic; 0 where topics have no partitions
+	Key       string
+	Value     []byte
+	Offset    int64 // in the partition
 }
 
 // The bounds of the in-process bus.

@@ -95,6 +95,17 @@ type Outlet interface {
 	EmitBatch(ctx context.Context, es []*Event) error
 }
 
+// Settler is an Outlet that tells when the events it took have been handled, so
+// that a Source knows what it need not emit again. The engine's is one.
+type Settler interface {
+	// Settle waits until every event that the Outlet took before the call has
+	// been handled: the actors that it reached have returned or failed, those that
+	// are Async and those behind them too. It fails with the context's error, and
+	// with Unavailable when the runtime ends without having handled them. It is
+	// for one goroutine at a time; others may emit meanwhile.
+	Settle(ctx context.Context) error
+}
+
 // Saver is a stateful Actor whose state can be carried over to another
 // instance of the same definition. SaveState returns JSON; RestoreState is
 // called once, before the first event.

@@ -143,7 +143,8 @@ type test struct {
 	left, right side
 	op          Operator
 	regex       *regex
-	last        int32 // slots that must have a value before it can be made
+	realm       *Realm // of fqnMatch with a constant
+	last        int32  // slots that must have a value before it can be made
 }
 
 // leaf is what must hold for a request beside atoms: one comparison, or
@@ -163,6 +164,11 @@ func newLeaf(slots []side, tests []test) *leaf {
 	for i := range tests {
 		t := &tests[i]
 		t.last = max(t.left.slot, t.right.slot)
+		if w, ok := t.right.text.constant(); ok && t.op == FQNMatch && t.right.ref == nil {
+			if r, what := parseRealm(w); what == "" {
+				t.realm = &r
+			}
+		}
 		op := t.op
 		if op == Equals {
 			op = Equal

@@ -99,64 +99,84 @@ func isFree(tok string) bool { return tok == "*" || isTemplate(tok) }
 // the realm is equal to that of t, * or a template, and one template stands
 // for one text.
 func (r *Realm) Covers(t Target) bool {
-	_, ok := r.match(t, false)
-	return ok
+	if r.Type != "*" && r.Type != t.Type || r.Form == Named && t.Local == "" {
+		return false
+	}
+	rest, ok := coversTokens(r.Namespace, strings.TrimPrefix(t.Namespace, "/"))
+	if !ok || r.Form != Subtree && rest {
+		return false
+	}
+	if r.Form == Named && !r.Any() {
+		if rest, ok = coversTokens(r.Local, t.Local); !ok || rest {
+			return false
+		}
+	}
+	return r.repeats(t)
+}
+
+// coversTokens matches pattern with the first tokens of s and reports whether
+// tokens were left over. It does not look at what templates stand for.
+func coversTokens(pattern []string, s string) (rest, ok bool) {
+	for _, p := range pattern {
+		if s == "" {
+			return false, false
+		}
+		tok, tail := s, ""
+		if i := strings.IndexByte(s, '/'); i >= 0 {
+			tok, tail = s[:i], s[i+1:]
+		}
+		if p != tok && !isFree(p) {
+			return false, false
+		}
+		s = tail
+	}
+	return s != "", true
+}
+
+// repeats reports whether templates that occur twice stand for equal tokens.
+func (r *Realm) repeats(t Target) bool {
+	at := func(i int) (string, int32) {
+		if i < len(r.Namespace) {
+			return r.Namespace[i], int32(i + 1)
+		}
+		return r.Local[i-len(r.Namespace)], int32(len(r.Namespace) - i - 1)
+	}
+	n := len(r.Namespace) + len(r.Local)
+	for i := range n {
+		a, place := at(i)
+		if !isTemplate(a) {
+			continue
+		}
+		for j := range i {
+			if b, first := at(j); a == b && tokenOf(t, first) != tokenOf(t, place) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // binding is one template with the token it stands for.
 type binding struct{ name, text string }
 
-// match is Covers; with bind it also returns what the templates stand for.
-func (r *Realm) match(t Target, bind bool) ([]binding, bool) {
-	if r.Type != "*" && r.Type != t.Type || r.Form == Named && t.Local == "" {
+// match is Covers that also returns what the templates stand for.
+func (r *Realm) match(t Target) ([]binding, bool) {
+	if !r.Covers(t) {
 		return nil, false
 	}
-	var buf [8]binding
-	bound := buf[:0]
-	rest, ok := matchTokens(r.Namespace, strings.TrimPrefix(t.Namespace, "/"), &bound)
-	if !ok || r.Form != Subtree && rest {
-		return nil, false
-	}
-	if r.Form == Named && !r.Any() {
-		if rest, ok = matchTokens(r.Local, t.Local, &bound); !ok || rest {
-			return nil, false
-		}
-	}
-	if !bind {
-		return nil, true
-	}
-	return append([]binding(nil), bound...), true
-}
-
-// matchTokens matches pattern against the first tokens of s and reports
-// whether tokens were left over.
-func matchTokens(pattern []string, s string, bound *[]binding) (rest, ok bool) {
-	for _, p := range pattern {
-		if s == "" {
-			return false, false
-		}
-		var tok string
-		tok, s, _ = strings.Cut(s, "/")
-		switch {
-		case p == "*":
-		case isTemplate(p):
-			name, seen := p[1:len(p)-1], false
-			for _, b := range *bound {
-				if b.name == name {
-					if b.text != tok {
-						return false, false
-					}
-					seen = true
+	var bound []binding
+	bind := func(tokens []string, sign int32) {
+		for i, tok := range tokens {
+			if isTemplate(tok) {
+				if _, seen := lookup(bound, tok[1:len(tok)-1]); !seen {
+					bound = append(bound, binding{tok[1 : len(tok)-1], tokenOf(t, sign*int32(i+1))})
 				}
 			}
-			if !seen {
-				*bound = append(*bound, binding{name, tok})
-			}
-		case p != tok:
-			return false, false
 		}
 	}
-	return s != "", true
+	bind(r.Namespace, 1)
+	bind(r.Local, -1)
+	return bound, true
 }
 
 // Target is the resource that a query is about: an FQN without * whose local

@@ -76,7 +76,7 @@ func covering(docs []*Document, t Target) []applied {
 	var out []applied
 	for _, d := range docs {
 		for _, p := range d.Policies {
-			if bound, ok := p.Realm.match(t, true); ok {
+			if bound, ok := p.Realm.match(t); ok {
 				out = append(out, applied{d, p, bound})
 			}
 		}
@@ -318,9 +318,15 @@ func (k *Comparison) test(v, w string) bool {
 }
 
 func (o Operator) test(v, w string) bool {
-	switch o {
-	case FQNMatch:
+	if o == FQNMatch {
 		return fqnMatch(v, w)
+	}
+	return o.plain(v, w)
+}
+
+// plain applies an operator that compares texts as they are.
+func (o Operator) plain(v, w string) bool {
+	switch o {
 	case BeginsWith:
 		return strings.HasPrefix(v, w)
 	case EndsWith:

@@ -68,7 +68,7 @@ func (s *Session) Why(t Target, a Action, with ...Claim) (bool, Grounds) {
 	if r == nil {
 		return ok, Grounds{}
 	}
-	return ok, Grounds{Document: r.src.name, System: r.src.system, Line: int(r.line), Rule: int(r.ord)}
+	return ok, r.grounds()
 }
 
 func (s *Session) decide(t Target, a Action, with []Claim) (bool, *rule) {
@@ -465,11 +465,21 @@ func (q *request) withMatches(t *test, w string) bool {
 	return false
 }
 
+// compare applies the operator. Where it copies v the compiler cannot see
+// that no claim outlives the decision, and the caller's list of claims would
+// move from his stack to the heap.
 func (t *test) compare(v, w string) bool {
-	if t.op == RegexMatch {
-		return t.regex.match(v)
+	switch t.op {
+	case RegexMatch:
+		return t.regex.match(strings.Clone(v))
+	case FQNMatch:
+		if t.realm == nil {
+			return fqnMatch(strings.Clone(v), strings.Clone(w))
+		}
+		target, ok := parseTarget(v)
+		return ok && t.realm.Covers(target)
 	}
-	return t.op.test(v, w)
+	return t.op.plain(v, w)
 }
 
 // matches is a regular expression over the claims of one reference. What it

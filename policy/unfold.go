@@ -54,7 +54,7 @@ const (
 	maxVariants  = 8       // outcomes kept for one element
 	maxProducts  = 256     // combined rules that one rule of an element may become
 	maxCombined  = 20_000  // combined rules of one element
-	maxUnfolding = 500_000 // steps
+	maxUnfolding = 100_000 // steps
 	indexFrom    = 24      // hot rules from which an outcome is indexed
 )
 
@@ -109,6 +109,7 @@ type unfolder struct {
 	hot      [][]rule
 	count    int
 	steps    int
+	full     bool
 }
 
 func newOutcome(e *element, before []*outcome, parent uint64, types *Registry) *outcome {
@@ -136,17 +137,29 @@ func newOutcome(e *element, before []*outcome, parent uint64, types *Registry) *
 			}
 		}
 	}
+	// What needs no supply goes first: it makes most of the rest superfluous.
+	u.drain()
 	for _, d := range deps {
-		u.combine(d, -1, nil, nil)
+		u.combine(d, -1, nil)
 	}
-	for len(u.queue) > 0 {
+	u.drain()
+	u.finish()
+	return u.outcome
+}
+
+// drain combines every new fact with the rules that ask for it.
+func (u *unfolder) drain() {
+	for len(u.queue) > 0 && !u.full {
 		f := u.queue[0]
 		u.queue = u.queue[1:]
 		u.fact(f)
 		u.feed(f)
 	}
-	u.finish()
-	return u.outcome
+}
+
+// overflow gives up writing out derivations; what is written out stays true.
+func (u *unfolder) overflow() {
+	u.full, u.open = true, ^uint64(0)
 }
 
 // opaque notes what r may assert with values that are not known before.
@@ -266,7 +279,7 @@ func (u *unfolder) feedAll(list []dependent, f *rule, typ string, x text, ref *R
 			continue
 		}
 		if p, ok := supply(s, f, x, ref, slot); ok {
-			u.combine(d.rule, d.sub, p, f)
+			u.combine(d.rule, d.sub, p)
 		}
 	}
 }
@@ -384,14 +397,16 @@ func (u *unfolder) choices(s *subgoal) []*product {
 
 // combine writes out d for every choice of its subgoals, with subgoal fixed
 // supplied by p.
-func (u *unfolder) combine(d *rule, fixed int, p *product, f *rule) {
+func (u *unfolder) combine(d *rule, fixed int, p *product) {
 	m := d.more
 	base := rule{need: d.need, acts: d.acts, key: d.key, src: d.src, line: d.line, ord: d.ord, more: &extra{
 		atoms: slices.Clone(m.atoms), leaves: slices.Clone(m.leaves), denies: m.denies, heads: m.heads, shared: m.shared, slots: m.slots, base: d}}
 	var walk func(i int, r rule)
 	walk = func(i int, r rule) {
 		if u.steps++; u.steps > maxUnfolding {
-			u.open = ^uint64(0)
+			u.overflow()
+		}
+		if u.full {
 			return
 		}
 		if i == len(m.subs) {
@@ -457,7 +472,7 @@ func (u *unfolder) add(d *rule, r rule) {
 		}
 	}
 	if u.count++; len(list) >= maxProducts || u.count > maxCombined {
-		u.open = ^uint64(0)
+		u.overflow()
 		return
 	}
 	n := &r

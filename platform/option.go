@@ -31,6 +31,9 @@ type options struct {
 	outgoing  []string
 	registry  *actor.Registry
 	rules     policy.Authorizer
+	types     []policy.ResourceType
+	noHomes   bool
+	decisions func(policy.Logged)
 	settings  map[string]any
 	seeds     []fleet.Address
 	workers   int
@@ -101,8 +104,22 @@ func WithOutgoing(allow ...string) Option {
 func WithActors(r *actor.Registry) Option { return func(o *options) { o.registry = r } }
 
 // WithRules sets the rules behind the native decisions on runtimes, tenants
-// and scopes. The default is policy.Default.
+// and scopes. The default is the policy documents of the platform.
 func WithRules(a policy.Authorizer) Option { return func(o *options) { o.rules = a } }
+
+// WithResourceTypes registers further resource types that policy documents may
+// name, beside the platform's own.
+func WithResourceTypes(types ...policy.ResourceType) Option {
+	return func(o *options) { o.types = append(o.types, types...) }
+}
+
+// WithoutHomes leaves the document "homes" out of a fresh platform: nobody is
+// permitted everything in the namespace that carries his name.
+func WithoutHomes() Option { return func(o *options) { o.noHomes = true } }
+
+// WithDecisionLog sets a function that is told of every decision of the policy
+// documents. It must be quick and must not block. The default is none.
+func WithDecisionLog(f func(policy.Logged)) Option { return func(o *options) { o.decisions = f } }
 
 // WithSettings sets values of settings by key, see Describe. It may be given
 // several times. An option that sets the same thing wins.

@@ -26,17 +26,18 @@ var clusterFQN = policy.FQN{Type: "cluster", Namespace: "/"}
 
 // Platform is one in-process platform. Make one with New.
 type Platform struct {
-	o        options
-	log      *slog.Logger
-	st       *store.Store
-	guard    *policy.Guard
-	settings *Settings
-	tenancy  *tenancy.Service
-	fleet    *fleet.Fleet
-	env      *actor.Env // Files is set by Start
-	outgoing *egress.Client
-	engine   *runtime.Engine
-	runtimes *runtime.Service
+	o         options
+	log       *slog.Logger
+	st        *store.Store
+	guard     *policy.Guard
+	documents *policy.Documents
+	settings  *Settings
+	tenancy   *tenancy.Service
+	fleet     *fleet.Fleet
+	env       *actor.Env // Files is set by Start
+	outgoing  *egress.Client
+	engine    *runtime.Engine
+	runtimes  *runtime.Service
 
 	life  sync.Mutex // orders Start and Shutdown
 	state lifeState
@@ -72,8 +73,20 @@ func New(opts ...Option) (*Platform, error) {
 	if p.st, err = store.Open(tables, storeOpts...); err != nil {
 		return nil, atoll.Wrap("platform.New", err)
 	}
+	types, err := policy.NewRegistry(append(policy.PlatformTypes(), o.types...))
+	if err != nil {
+		return nil, atoll.Wrap("platform.New", err)
+	}
+	p.documents = policy.NewDocuments(p.st, types)
+	rules := o.rules
+	if rules == nil {
+		language := policy.NewLanguage(p.documents)
+		language.Log(o.decisions)
+		rules = language
+	}
 	grants := policy.NewGrants(p.st)
-	p.guard = policy.NewGuard(policy.NewNative(grants, o.rules))
+	p.guard = policy.NewGuard(policy.NewNative(grants, rules))
+	p.documents.Use(p.guard)
 	if p.settings, err = newSettings(p.st, p.guard, p.o.effectiveSettings(), o.level); err != nil {
 		return nil, err
 	}
@@ -216,6 +229,9 @@ func (p *Platform) openFiles() error {
 // bootstrap makes the accounts that the options ask for.
 func (p *Platform) bootstrap(ctx context.Context) error {
 	p.settings.reload()
+	if err := p.documents.Install(ctx, p.defaultDocuments()); err != nil {
+		return err
+	}
 	if err := p.tenancy.EnsureImplicit(ctx); err != nil {
 		return err
 	}
@@ -230,6 +246,15 @@ func (p *Platform) bootstrap(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// defaultDocuments are the policy documents of a fresh platform.
+func (p *Platform) defaultDocuments() []policy.DefaultDocument {
+	docs := policy.DefaultDocuments(p.documents.Types())
+	if !p.o.noHomes {
+		docs = append(docs, policy.DefaultDocument{Name: "homes", Text: policy.HomesText})
+	}
+	return docs
 }
 
 func (p *Platform) ensureKey(ctx context.Context, k fixedKey) error {
@@ -289,6 +314,9 @@ func (p *Platform) Projects() *tenancy.Projects { return p.tenancy.Projects() }
 
 // Runtimes returns the runtimes.
 func (p *Platform) Runtimes() *runtime.Service { return p.runtimes }
+
+// Policy returns the policy documents.
+func (p *Platform) Policy() *policy.Documents { return p.documents }
 
 // Machines returns the machines.
 func (p *Platform) Machines() *fleet.Fleet { return p.fleet }

@@ -35,7 +35,9 @@ var grantsByRuntime = store.Index(grantRows, "runtime", func(g *Grant) (store.Ke
 })
 
 // Tables lists the tables of this package, for the store to be opened with.
-func Tables() []store.AnyTable { return []store.AnyTable{grantRows} }
+func Tables() []store.AnyTable {
+	return []store.AnyTable{grantRows, documentRows, versionRows, variableRows, metaRows}
+}
 
 // GrantTable is the table of grants, for packages whose rows a grant refers to.
 func GrantTable() *store.Table[Grant] { return grantRows }

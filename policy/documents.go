@@ -1,0 +1,280 @@
+package policy
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/atoll-platform/atoll"
+	"github.com/atoll-platform/atoll/internal/store"
+)
+
+// Documents keeps the policy documents and the tables of policy variables of a
+// platform, with all their versions, and the Set that is compiled from them.
+// Safe for concurrent use; reading the active Set takes no lock.
+//
+// A write parses every text, asks the guard, compiles the whole new set,
+// stores it and makes it active: all of it, or nothing. A decision that starts
+// after a write has returned sees that write.
+type Documents struct {
+	st    *store.Store
+	types *Registry
+	guard *Guard // set once by Use, before calls
+
+	mu     sync.Mutex // orders compilations; held while a write commits
+	active atomic.Pointer[compiled]
+}
+
+// compiled is a Set with the commit that it was compiled from.
+type compiled struct {
+	set    *Set
+	index  uint64
+	denies bool // a document takes a permission away, or did when this began
+}
+
+// NewDocuments returns the documents in st, which must be open with Tables.
+// There are none until Install.
+func NewDocuments(st *store.Store, types *Registry) *Documents {
+	d := &Documents{st: st, types: types}
+	set, _ := Compile(nil, nil, types)
+	d.active.Store(&compiled{set: set})
+	return d
+}
+
+// Use sets the guard that calls ask. It comes before all calls, once: the
+// guard decides by these documents, so neither can be made first.
+func (d *Documents) Use(g *Guard) { d.guard = g }
+
+// Types returns the resource types that documents may name.
+func (d *Documents) Types() *Registry { return d.types }
+
+// Set returns the active set.
+func (d *Documents) Set() *Set { return d.current().set }
+
+// current returns what is compiled from the rows as they are now.
+func (d *Documents) current() *compiled {
+	c := d.active.Load()
+	if c.index >= d.st.LastIndex(documentRows, variableRows) {
+		return c
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.refresh()
+}
+
+// refresh compiles the rows if they are newer than the active set, as they are
+// after a restore; d.mu is held.
+func (d *Documents) refresh() *compiled {
+	c, v := d.active.Load(), d.st.View()
+	if c.index >= d.st.LastIndex(documentRows, variableRows) {
+		return c
+	}
+	var docs []*Document
+	for row := range documentRows.All(v) {
+		if row.Deleted {
+			continue
+		}
+		if doc, _ := Parse(row.ID, row.Text); doc != nil {
+			doc.System = row.System
+			docs = append(docs, doc)
+		}
+	}
+	next := &compiled{index: v.Index()}
+	if next.set, _ = Compile(docs, variablesOf(v), d.types); next.set == nil {
+		// Rows that were written by another version with other types: what
+		// compiles counts, and nobody gets more than it gives.
+		next.set, _ = Compile(d.compilable(docs, variablesOf(v)), variablesOf(v), d.types)
+	}
+	next.denies = slices.ContainsFunc(docs, (*Document).denies)
+	d.active.Store(next)
+	return next
+}
+
+// compilable returns those of docs that have no errors.
+func (d *Documents) compilable(docs []*Document, vars Variables) []*Document {
+	return slices.DeleteFunc(slices.Clone(docs), func(doc *Document) bool { return HasErrors(checkDocument(doc, vars, d.types)) })
+}
+
+// denies reports whether the document takes a permission away.
+func (doc *Document) denies() bool {
+	for _, p := range doc.Policies {
+		for _, r := range p.Rules {
+			for i := range r.Claims {
+				if r.Claims[i].Type == "deny" {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+func variablesOf(r store.Reader) Variables {
+	vars := Variables{}
+	for row := range variableRows.All(r) {
+		vars[row.ID] = tableOf(row)
+	}
+	return vars
+}
+
+func tableOf(row *variableRow) Table {
+	t := Table{Columns: slices.Clone(row.Columns)}
+	for _, cells := range row.Rows {
+		m := make(map[string]string, len(cells))
+		for i, c := range cells {
+			m[row.Columns[i]] = c
+		}
+		t.Rows = append(t.Rows, m)
+	}
+	return t
+}
+
+// DocumentInfo is one version of a document.
+type DocumentInfo struct {
+	Name      string
+	Version   uint64
+	Text      string // "" in lists
+	System    bool
+	UpdatedAt time.Time
+	UpdatedBy string
+}
+
+// List returns the newest versions of the documents that the caller may read,
+// by name, without their texts.
+func (d *Documents) List(ctx context.Context) ([]DocumentInfo, error) {
+	var out []DocumentInfo
+	for row := range documentRows.All(d.st.View()) {
+		if !row.Deleted && d.guard.Allowed(ctx, Do(Read, documentFQN(row.ID))) {
+			out = append(out, DocumentInfo{Name: row.ID, Version: row.Number, System: row.System, UpdatedAt: row.UpdatedAt, UpdatedBy: row.UpdatedBy})
+		}
+	}
+	return out, nil
+}
+
+// Get returns a version of a document, the newest if version is 0. NotFound:
+// there is none, it was deleted (unless an old version is asked for), or the
+// caller may not read it. Denied: the caller may not read policy about a realm
+// that occurs in it.
+func (d *Documents) Get(ctx context.Context, name string, version uint64) (DocumentInfo, error) {
+	const op = "policy.Documents.Get"
+	v := d.st.View()
+	row, ok := documentRows.Get(v, name)
+	if !ok || row.Deleted && version == 0 || !d.guard.Allowed(ctx, Do(Read, documentFQN(name))) {
+		return DocumentInfo{}, noDocument(op, name)
+	}
+	number := version
+	if number == 0 {
+		number = row.Number
+	}
+	ver, ok := versionRows.Get(v, versionKey(name, number))
+	if !ok {
+		return DocumentInfo{}, noDocument(op, fmt.Sprintf("%s version %d", name, number))
+	}
+	if doc, _ := Parse(name, ver.Text); doc != nil {
+		if err := d.askRealms(ctx, op, Read, realmsOf(doc)); err != nil {
+			return DocumentInfo{}, err
+		}
+	}
+	return DocumentInfo{Name: name, Version: ver.Number, Text: ver.Text, System: row.System, UpdatedAt: ver.UpdatedAt, UpdatedBy: ver.UpdatedBy}, nil
+}
+
+func noDocument(op, name string) error {
+	return &atoll.Error{Kind: atoll.NotFound, Op: op, Msg: fmt.Sprintf("no policy document %.150s", name), Subject: atoll.Subject{Type: "policydoc", ID: name}}
+}
+
+// realmKey is where a policy speaks about: a namespace and a resource type.
+type realmKey struct{ namespace, typ string }
+
+func realmsOf(doc *Document) map[realmKey]bool {
+	keys := map[realmKey]bool{}
+	for _, p := range doc.Policies {
+		keys[realmKey{p.Realm.namespace(), p.Realm.Type}] = true
+	}
+	return keys
+}
+
+// namespace is the fixed part of the realm's namespace: a template or a *
+// stands for anything, so what is above it is asked about.
+func (r *Realm) namespace() string {
+	n := 0
+	for n < len(r.Namespace) && !isFree(r.Namespace[n]) {
+		n++
+	}
+	return "/" + strings.Join(r.Namespace[:n], "/")
+}
+
+// askRealms asks for an action on policy about each realm; one of every type
+// is asked about for each type.
+func (d *Documents) askRealms(ctx context.Context, op string, a Action, realms map[realmKey]bool) error {
+	if PrincipalFrom(ctx) == nil {
+		return nil
+	}
+	for r := range realms {
+		types := []string{r.typ}
+		if r.typ == "*" {
+			types = d.types.order
+		}
+		for _, t := range types {
+			q := Question{Action: a, Target: FQN{Type: "policy", Namespace: r.namespace}, With: []Claim{{Type: "ResType", Value: t}}}
+			if err := d.guard.Check(ctx, q); err != nil {
+				return atoll.Wrap(op, err)
+			}
+		}
+	}
+	return nil
+}
+
+// Simulate explains what follows from the active set, with the documents of
+// the request on top, which are not kept. Denied unless the caller may read
+// policy about every realm asked for and every realm in the answer; else as
+// Set.Simulate.
+func (d *Documents) Simulate(ctx context.Context, req SimRequest) (SimResponse, error) {
+	const op = "policy.Documents.Simulate"
+	asked := map[realmKey]bool{}
+	for _, t := range req.Targets {
+		asked[realmKey{t.Namespace, t.Type}] = true
+	}
+	if len(req.Targets) == 0 {
+		asked[realmKey{"/", "*"}] = true
+	}
+	if err := d.askRealms(ctx, op, Read, asked); err != nil {
+		return SimResponse{}, err
+	}
+	out, err := d.Set().Simulate(req)
+	if err != nil {
+		return SimResponse{}, atoll.Wrap(op, err)
+	}
+	shown := map[realmKey]bool{}
+	for _, text := range out.Realms {
+		if r, what := parseRealm(text); what == "" {
+			shown[realmKey{r.namespace(), r.Type}] = true
+		}
+	}
+	if err := d.askRealms(ctx, op, Read, shown); err != nil {
+		return SimResponse{}, err
+	}
+	return out, nil
+}
+
+// DefaultNamespace returns the home of the caller, as the rules about tokens
+// give it.
+func (d *Documents) DefaultNamespace(ctx context.Context) string {
+	p := PrincipalFrom(ctx)
+	if p == nil {
+		return "/"
+	}
+	r := d.Set().Session(p.Claims).Evaluate(FQN{Type: "auth", Namespace: "/oauth2/http"})
+	return DefaultNamespace(r, p.Name)
+}
+
+// Version returns the version of the policy: one more with each write.
+func (d *Documents) Version() uint64 {
+	if m, ok := metaRows.Get(d.st.View(), metaID); ok {
+		return m.Number
+	}
+	return 0
+}

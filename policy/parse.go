@@ -454,6 +454,9 @@ func (p *parser) claim(r *Rule) bool {
 		if at != typ.pos {
 			at = v.Pos
 		}
+		if r.Claims == nil {
+			r.Claims = make([]Assertion, 0, 2)
+		}
 		r.Claims = append(r.Claims, Assertion{Type: typ.text, Value: v, Pos: at})
 		if p.tok.kind != tokComma {
 			return true

@@ -106,6 +106,7 @@ type ruleBuilder struct {
 	ord    uint32
 	out    []rule
 	rows   map[string]map[string]string // row of each table of policy variables
+	spare  extra                        // of the rule being compiled
 }
 
 func (b *ruleBuilder) bindTokens() {
@@ -222,6 +223,7 @@ func (b *ruleBuilder) opaque(r *Rule) {
 	for i := range r.Claims {
 		b.loose(&out, r.Claims[i].Type)
 	}
+	out.shrink()
 	b.out = append(b.out, out)
 }
 
@@ -235,7 +237,8 @@ func (b *ruleBuilder) loose(out *rule, typ string) {
 }
 
 func (b *ruleBuilder) start(r *Rule) rule {
-	return rule{more: &extra{leaves: slices.Clip(b.equal)}, src: b.src, line: r.Pos.Line, ord: b.ord}
+	b.spare = extra{leaves: slices.Clip(b.equal)}
+	return rule{more: &b.spare, src: b.src, line: r.Pos.Line, ord: b.ord}
 }
 
 // value resolves a reference that is a cell of the current row; known is
@@ -273,6 +276,10 @@ func (b *ruleBuilder) conjunction(r *Rule, c conjunction) {
 	}
 	var shared []test
 	for _, k := range c {
+		if len(slots) == 0 && k.Op.equality() && !k.Right.IsRef && !k.Right.holds && k.Left.Issuer != "" && k.Left.Issuer != policyVariables && !engineIssuer(k.Left.Issuer) {
+			out.require(b.atom(k.Left, k.Right.Text)) // by far the most common
+			continue
+		}
 		t := test{op: k.Op, regex: k.regex}
 		if v, there, pv := b.value(k.Left); pv {
 			if !there {
@@ -355,6 +362,10 @@ func (b *ruleBuilder) heads(out *rule, r *Rule, slots []side) {
 	}
 	for i := range r.Claims {
 		a := &r.Claims[i]
+		if bit := b.types.bits[Action(a.Value.Text)]; a.Type == "permit" && bit != 0 && !a.Value.IsRef && !a.Value.holds {
+			out.acts |= bit
+			continue
+		}
 		if !a.Value.IsRef {
 			add(a.Type, b.text(&a.Value))
 			continue
@@ -401,12 +412,15 @@ func (a *atom) same(b *atom) bool {
 	return a == b || a.hash == b.hash && a.value == b.value && *a.ref == *b.ref
 }
 
-// shrink drops the extra of a rule that needs none.
+// shrink gives r an extra of its own, or none if it needs none.
 func (r *rule) shrink() {
 	m := r.more
 	if len(m.atoms) == 0 && len(m.leaves) == 0 && m.denies == 0 && len(m.heads) == 0 && len(m.subs) == 0 && !m.opaque && len(m.loose) == 0 {
 		r.more = nil
+		return
 	}
+	own := *m
+	r.more = &own
 }
 
 // hot reports whether r by itself can decide: it grants or denies and asks

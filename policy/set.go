@@ -161,7 +161,8 @@ func (b *builder) add(d *Document) {
 		if !ok {
 			i = len(places)
 			byRealm[k] = i
-			places = append(places, place{realm: &p.Realm})
+			places = append(places, place{&p.Realm, rules})
+			continue
 		}
 		places[i].rules = append(places[i].rules, rules...)
 	}

@@ -9,11 +9,13 @@ import (
 // node is one namespace token in the tree of one resource type. Nodes are
 // changed by copying: a change copies the path from the root to the node.
 type node struct {
-	below element // rules of realms without local part
-	kids  table[*node]
-	wild  *node // for * and templates
+	below element       // rules of realms without local part
+	kids  *table[*node] // nil is none
+	wild  *node         // for * and templates
 	end   *ends
 	txn   uint64
+
+	kidsTxn uint64 // that kids belongs to
 }
 
 // ends holds the rules of realms with a local part at one namespace.
@@ -121,15 +123,19 @@ func (ed *edit) at(n *node, r *Realm, namespace []string) *node {
 			n.wild = ed.at(n.wild, r, namespace[1:])
 			return n.orNil()
 		}
-		kid, had := n.kids.get(tok)
+		kid, had := n.kid(tok)
 		switch after := ed.at(kid, r, namespace[1:]); {
 		case after == nil && had:
-			n.kids = n.kids.remove(ed.txn, tok)
+			n.setKids(ed.txn, n.kids.remove(ed.txn, tok))
 		case after != nil && after != kid:
 			if !had {
 				tok = strings.Clone(tok)
 			}
-			n.kids = n.kids.put(ed.txn, tok, after)
+			var kids table[*node]
+			if n.kids != nil {
+				kids = *n.kids
+			}
+			n.setKids(ed.txn, kids.put(ed.txn, tok, after))
 		}
 		return n.orNil()
 	}
@@ -191,9 +197,29 @@ func (ed *edit) atForm(end *ends, r *Realm) {
 	}
 }
 
+// kid returns the node of a literal token.
+func (n *node) kid(tok string) (*node, bool) {
+	if n.kids == nil {
+		return nil, false
+	}
+	return n.kids.get(tok)
+}
+
+// setKids replaces the kids of a node that belongs to txn.
+func (n *node) setKids(txn uint64, kids table[*node]) {
+	switch {
+	case kids.count == 0:
+		n.kids = nil
+	case n.kidsTxn == txn && n.kids != nil:
+		*n.kids = kids
+	default:
+		n.kids, n.kidsTxn = &kids, txn
+	}
+}
+
 // orNil returns nil for a node that holds nothing.
 func (n *node) orNil() *node {
-	if n.kids.count == 0 && n.wild == nil && n.below.blocks == nil && n.end == nil {
+	if n.kids == nil && n.wild == nil && n.below.blocks == nil && n.end == nil {
 		return nil
 	}
 	return n
@@ -237,10 +263,10 @@ func (p pair) wild() (w pair) {
 }
 
 func (p pair) kid(tok string) (k pair) {
-	if p.every != nil && p.every.kids.count > 0 {
+	if p.every != nil && p.every.kids != nil {
 		k.every, _ = p.every.kids.get(tok)
 	}
-	if p.own != nil && p.own.kids.count > 0 {
+	if p.own != nil && p.own.kids != nil {
 		k.own, _ = p.own.kids.get(tok)
 	}
 	return k

@@ -516,7 +516,11 @@ func (u *unfolder) finish() {
 		case r.given():
 			given = append(given, *r)
 		default:
-			hot = append(hot, *r)
+			h := *r
+			if m := h.more; len(m.atoms) == 0 && len(m.leaves) == 0 && m.denies == 0 {
+				h.more = nil // decisions need not look there
+			}
+			hot = append(hot, h)
 		}
 	}
 	if hot != nil {

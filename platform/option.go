@@ -30,6 +30,7 @@ type options struct {
 	files     string
 	outgoing  []string
 	registry  *actor.Registry
+	bus       actor.Bus
 	rules     policy.Authorizer
 	types     []policy.ResourceType
 	noHomes   bool
@@ -102,6 +103,11 @@ func WithOutgoing(allow ...string) Option {
 // WithActors sets the actor types of the platform. The default is
 // builtin.Registry(); clone that one to add your own.
 func WithActors(r *actor.Registry) Option { return func(o *options) { o.registry = r } }
+
+// WithBus sets the event bus that kafka-consumer and kafka-producer use, such
+// as a connection to Kafka; who made it closes it, after Shutdown. The default
+// is actor.NewBus(), within the process.
+func WithBus(b actor.Bus) Option { return func(o *options) { o.bus = b } }
 
 // WithRules sets the rules behind the native decisions on runtimes, tenants
 // and scopes. The default is the policy documents of the platform.

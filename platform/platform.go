@@ -100,9 +100,12 @@ func New(opts ...Option) (*Platform, error) {
 	if registry == nil {
 		registry = builtin.Registry()
 	}
+	if o.bus == nil {
+		o.bus = actor.NewBus()
+	}
 	p.env = &actor.Env{
 		HTTP: p.outgoing.HTTP(), HTTPTimeout: p.settings.milliseconds(keyHTTPTimeout),
-		Bus: actor.NewBus(), Log: o.log, Now: o.now,
+		Bus: o.bus, Log: o.log, Now: o.now,
 		Rand: func() *rand.Rand { return rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())) },
 	}
 	p.engine = runtime.NewEngine(runtime.EngineOptions{

@@ -21,7 +21,9 @@ type stage struct {
 	started int    // of jobs
 	running int
 	bytes   int
-	noted   bool // an op will pass results on
+	taken   uint64 // jobs, ever
+	passed  uint64 // of them
+	noted   bool   // an op will pass results on
 }
 
 type job struct {
@@ -68,6 +70,7 @@ func (s *stage) take(e *actor.Event, q *ask) error {
 	}
 	s.jobs = append(s.jobs, &job{e: e, q: q})
 	s.bytes += size
+	s.taken++
 	full := len(s.jobs) >= stageFull
 	more := s.running < s.most
 	if more {
@@ -178,7 +181,11 @@ func (s *stage) flush(f *frame) {
 			f.pass(s.n, j.out)
 		}
 	}
+	s.mu.Lock()
+	s.passed += uint64(n)
+	s.mu.Unlock()
 	i := s.n.inst
+	i.settled()
 	i.mu.Lock()
 	i.more().jobs -= n
 	if left < stageFull/2 {

@@ -97,8 +97,11 @@ func (i *Instance) dropMail() {
 	b := i.box
 	for _, s := range append(b.out[b.pos:], b.in...) {
 		if s.n.flags&flagSlot != 0 {
-			if q, ok := s.n.act.(*ask); ok {
-				q.reply(nil, atoll.Errorf(atoll.Unavailable, "runtime.Shunt", "the runtime was closed"))
+			switch a := s.n.act.(type) {
+			case *ask:
+				a.reply(nil, atoll.Errorf(atoll.Unavailable, "runtime.Shunt", "the runtime was closed"))
+			case *barrier:
+				a.drop()
 			}
 		}
 	}
@@ -123,6 +126,7 @@ func (i *Instance) finished() bool {
 
 // finish is the last op.
 func (i *Instance) finish(*frame) {
+	i.unsettle()
 	for at := range i.nodes {
 		i.nodes[at].close()
 	}

@@ -54,7 +54,9 @@ type instanceExt struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 	sources []*source
-	last    Stats // as of the last time that they could be read
+
+	barriers []*barrier // reached, and waiting for stages; belongs to the token
+	last     Stats      // as of the last time that they could be read
 }
 
 // more returns the extension, made when first needed; i.mu is held, or nobody

@@ -15,6 +15,8 @@ type source struct {
 	n    *node
 	act  actor.Source
 
+	settling *barrier // the last one; of who calls Settle
+
 	mu     sync.Mutex
 	cancel context.CancelFunc // of the run; nil when none is wanted
 	ended  chan struct{}      // closed when the run is over; nil when none runs

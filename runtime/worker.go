@@ -200,6 +200,8 @@ func (i *Instance) handle(f *frame, s slot) {
 		a.serve(f, s.e)
 	case *source:
 		f.passOn(a.n, s.e)
+	case *barrier:
+		i.reached(a)
 	}
 }
 

@@ -32,7 +32,7 @@ func buildKafkaConsumer(p *kafkaConsumerParams, in actor.Params, f *findings) ac
 	for name, v := range p.Kafka {
 		props[name] = v
 	}
-	f.needsBus(in.Env)
+	f.needsBus(in.Env, props)
 	return func(env *actor.Env) (actor.Actor, error) {
 		if env.Bus == nil {
 			return nil, failed("kafka-consumer", "this platform has no event bus")
@@ -41,9 +41,16 @@ func buildKafkaConsumer(p *kafkaConsumerParams, in actor.Params, f *findings) ac
 	}
 }
 
-func (f *findings) needsBus(env *actor.Env) {
+// needsBus finds what is wrong with the properties of a client of the bus.
+func (f *findings) needsBus(env *actor.Env, props map[string]string) {
 	if env.Bus == nil {
 		f.add("", "unavailable", "this platform has no event bus")
+		return
+	}
+	if o, ok := env.Bus.(actor.Opener); ok && f.clean("/kafka") {
+		for _, found := range o.Check(props) {
+			f.add("/kafka"+found.Path, found.Code, "%s", found.Msg)
+		}
 	}
 }
 
@@ -59,7 +66,7 @@ type kafkaConsumer struct {
 func (k *kafkaConsumer) Trigger(actor.Context, *actor.Event) (*actor.Event, error) { return nil, nil }
 
 // Run emits each message that is a JSON object and skips the others. Messages
-// are committed before they are emitted.
+// are committed when what they led to has been handled.
 func (k *kafkaConsumer) Run(ctx context.Context, out actor.Outlet) error {
 	sub, err := k.subscribe(ctx)
 	if err != nil {
@@ -68,20 +75,29 @@ func (k *kafkaConsumer) Run(ctx context.Context, out actor.Outlet) error {
 	if sub != k.own {
 		defer sub.Close()
 	}
+	going, cancel := context.WithCancel(ctx)
+	defer cancel()
+	r := newReceipts(ctx, sub, out, cancel)
+	err = k.consume(going, sub, out, r)
+	if late := r.end(); late != nil {
+		err = late
+	}
+	return stopped(ctx, err)
+}
+
+func (k *kafkaConsumer) consume(ctx context.Context, sub actor.Subscription, out actor.Outlet, r *receipts) error {
 	for {
 		m, err := sub.Next(ctx)
 		if err != nil {
-			return stopped(ctx, err)
+			return err
 		}
-		if err := sub.Commit(m); err != nil {
-			return stopped(ctx, err)
+		if e, err := actor.Parse(m.Value); err == nil {
+			if err := out.Emit(ctx, e); err != nil {
+				return err
+			}
 		}
-		e, err := actor.Parse(m.Value)
-		if err != nil {
-			continue
-		}
-		if err := out.Emit(ctx, e); err != nil {
-			return stopped(ctx, err)
+		if err := r.add(m); err != nil {
+			return err
 		}
 	}
 }

@@ -23,17 +23,35 @@ func buildKafkaProducer(p *kafkaProducerParams, in actor.Params, f *findings) ac
 	if f.clean("/topic") && p.Topic == "" {
 		f.add("/topic", "empty", `"topic" must be the name of a topic`)
 	}
-	f.needsBus(in.Env)
+	props := map[string]string{"producer.type": "async"}
+	for name, v := range p.Kafka {
+		props[name] = v
+	}
+	f.needsBus(in.Env, props)
 	return func(env *actor.Env) (actor.Actor, error) {
 		if env.Bus == nil {
 			return nil, failed("kafka-producer", "this platform has no event bus")
 		}
-		return &kafkaProducer{bus: env.Bus, topic: p.Topic, log: env.Log}, nil
+		k := &kafkaProducer{to: env.Bus, topic: p.Topic, log: env.Log}
+		if o, ok := env.Bus.(actor.Opener); ok {
+			own, err := o.Open(props)
+			if err != nil {
+				return nil, atoll.Wrap("kafka-producer", err)
+			}
+			k.to, k.own = own, own
+		}
+		return k, nil
 	}
 }
 
+// publisher is a Bus or a Publisher.
+type publisher interface {
+	Publish(ctx context.Context, topic, key string, value []byte) error
+}
+
 type kafkaProducer struct {
-	bus   actor.Bus
+	to    publisher
+	own   actor.Publisher // to close; nil if it publishes on the bus itself
 	topic string
 	log   *slog.Logger
 }
@@ -60,7 +78,7 @@ func (k *kafkaProducer) Perform(ctx context.Context, e *actor.Event) (*actor.Eve
 	} else {
 		value = e.Value()
 	}
-	err := k.bus.Publish(ctx, k.topic, key, value.AppendJSON(nil))
+	err := k.to.Publish(ctx, k.topic, key, value.AppendJSON(nil))
 	if err == nil {
 		return nil, nil
 	}
@@ -69,4 +87,12 @@ func (k *kafkaProducer) Perform(ctx context.Context, e *actor.Event) (*actor.Eve
 		return nil, atoll.Wrap("kafka-producer", err)
 	}
 	return nil, &atoll.Error{Kind: atoll.Failed, Op: "kafka-producer", Msg: "the event could not be sent", Err: err}
+}
+
+// Close gives up its connection to the bus, if it has one.
+func (k *kafkaProducer) Close() error {
+	if k.own == nil {
+		return nil
+	}
+	return k.own.Close()
 }

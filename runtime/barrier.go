@@ -1,0 +1,199 @@
+package runtime
+
+import (
+	"context"
+	"slices"
+
+	"github.com/atoll-platform/atoll"
+	"github.com/atoll-platform/atoll/actor"
+)
+
+// barrier is a slot behind the events of a source. When its turn comes, they
+// have run through all actors that do not wait for the world; then it waits for
+// the stages that still have some of their events, and for those behind these.
+type barrier struct {
+	wrap   node      // what the slot names
+	rounds int       // how often stages may yet pass events on to others
+	waits  []waiting // of this round
+	done   chan struct{}
+	err    error // set before done is closed
+}
+
+// waiting is what a barrier waits for: that a stage has passed on that many.
+type waiting struct {
+	s      *stage
+	passed uint64
+}
+
+// Trigger makes a barrier something that a node can hold; it is not called.
+func (b *barrier) Trigger(actor.Context, *actor.Event) (*actor.Event, error) { return nil, nil }
+
+// blank stands in the slot of a barrier.
+var blank = actor.NewEvent()
+
+func unsettled() error {
+	return atoll.Errorf(atoll.Unavailable, "runtime.Settle", "the runtime ends and may not have handled the events")
+}
+
+// Settle implements actor.Settler.
+func (s *source) Settle(ctx context.Context) error {
+	if b := s.settling; b != nil { // an earlier call may have given up: one at a time waits in the mailbox
+		if err := b.await(ctx); err != nil {
+			return err
+		}
+	}
+	b, err := s.n.inst.fence()
+	if err != nil {
+		return err
+	}
+	s.settling = b
+	return b.await(ctx)
+}
+
+func (b *barrier) await(ctx context.Context) error {
+	select {
+	case <-b.done:
+		return b.err
+	case <-ctx.Done():
+		return atoll.Wrap("runtime.Settle", ctx.Err())
+	}
+}
+
+// fence puts a barrier into the mailbox, which takes it even when it is full
+// or the instance is being closed.
+func (i *Instance) fence() (*barrier, error) {
+	b := &barrier{done: make(chan struct{})}
+	b.wrap.flags, b.wrap.act = flagSlot, b
+	i.mu.Lock()
+	if x := i.more(); i.state == stateClosed || x.hard {
+		i.mu.Unlock()
+		return nil, unsettled()
+	}
+	box := i.needBox()
+	box.in = append(box.in, slot{blank, &b.wrap})
+	box.waiting++
+	box.bytes += sizeOf(blank)
+	if i.stalled {
+		i.mu.Unlock()
+	} else {
+		i.wake()
+	}
+	return b, nil
+}
+
+// reached has a barrier whose turn has come wait for the stages; the token is held.
+func (i *Instance) reached(b *barrier) {
+	for at := range i.nodes {
+		if i.nodes[at].asynchronous() {
+			b.rounds++
+		}
+	}
+	x := i.ext.Load()
+	x.barriers = append(x.barriers, b)
+	i.settled()
+}
+
+// settled ends the barriers that have nothing to wait for any more; the token
+// is held.
+func (i *Instance) settled() {
+	x := i.ext.Load()
+	if x == nil || len(x.barriers) == 0 {
+		return
+	}
+	i.mu.Lock()
+	hard := x.hard
+	i.mu.Unlock()
+	if hard { // what was cancelled looks as if it were done
+		i.unsettle()
+		return
+	}
+	x.barriers = slices.DeleteFunc(x.barriers, func(b *barrier) bool {
+		if b.waitsFor(i) {
+			return false
+		}
+		close(b.done)
+		return true
+	})
+}
+
+// unsettle ends all barriers without success; the token is held.
+func (i *Instance) unsettle() {
+	x := i.ext.Load()
+	if x == nil {
+		return
+	}
+	for _, b := range x.barriers {
+		b.drop()
+	}
+	x.barriers = nil
+}
+
+func (b *barrier) drop() {
+	b.err = unsettled()
+	close(b.done)
+}
+
+// waitsFor says whether there is a stage to wait for. What a stage has passed
+// on may be in another then, but not more often than there are stages.
+func (b *barrier) waitsFor(i *Instance) bool {
+	for {
+		b.waits = slices.DeleteFunc(b.waits, func(w waiting) bool {
+			w.s.mu.Lock()
+			defer w.s.mu.Unlock()
+			return w.s.passed >= w.passed
+		})
+		if len(b.waits) > 0 {
+			return true
+		}
+		if b.rounds == 0 {
+			return false
+		}
+		b.rounds--
+		for s := range i.stages() {
+			s.mu.Lock()
+			if s.passed < s.taken {
+				b.waits = append(b.waits, waiting{s, s.taken})
+			}
+			s.mu.Unlock()
+		}
+		if len(b.waits) == 0 {
+			return false
+		}
+	}
+}
+
+// asynchronous says whether the actor, or those of its group, have stages.
+func (n *node) asynchronous() bool {
+	x := n.ext.Load()
+	if x == nil || x.group == nil {
+		return n.flags&flagAsync != 0
+	}
+	for _, c := range x.group.byKey {
+		return c.flags&flagAsync != 0
+	}
+	return false
+}
+
+// stages goes over the stages of all actors, group children and copies; the
+// token is held.
+func (i *Instance) stages() func(yield func(*stage) bool) {
+	return func(yield func(*stage) bool) {
+		for at := range i.nodes {
+			x := i.nodes[at].ext.Load()
+			if x == nil {
+				continue
+			}
+			if x.stage != nil && !yield(x.stage) {
+				return
+			}
+			if x.group == nil {
+				continue
+			}
+			for _, c := range x.group.byKey {
+				if y := c.ext.Load(); y != nil && y.stage != nil && !yield(y.stage) {
+					return
+				}
+			}
+		}
+	}
+}

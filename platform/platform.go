@@ -174,7 +174,7 @@ func (o *options) effectiveSettings() map[string]any {
 }
 
 func (p *Platform) tenancyOptions() []tenancy.Option {
-	opts := []tenancy.Option{tenancy.WithMode(p.o.mode), tenancy.WithLogger(p.o.log), tenancy.WithDefinitionCheck(p.checkDefinition)}
+	opts := []tenancy.Option{tenancy.WithMode(p.o.mode), tenancy.WithLogger(p.o.log), tenancy.WithClock(p.o.now), tenancy.WithDefinitionCheck(p.checkDefinition)}
 	if p.o.directory != nil {
 		opts = append(opts, tenancy.WithDirectoryClient(p.o.directory))
 	}

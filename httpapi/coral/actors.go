@@ -7,7 +7,6 @@ import (
 	"github.com/atoll-platform/atoll"
 	"github.com/atoll-platform/atoll/actor"
 	"github.com/atoll-platform/atoll/httpapi/rest"
-	"github.com/atoll-platform/atoll/runtime"
 )
 
 type onActor struct {
@@ -22,7 +21,7 @@ type onChild struct {
 
 func (a *api) actorTable() []rest.Operation {
 	event := []rest.Case{invalid, notFound, denied, aCopy, state, busy}
-	read := []rest.Case{notFound, denied, aCopy, state, failed, timeout}
+	read := []rest.Case{notFound, denied, aCopy, failed, timeout}
 	return []rest.Operation{
 		op(rest.Operation{ID: "coral.actor.post", Entity: "actor", Summary: "Post an event", Contract: "C16", Action: "Post event", Permit: "use",
 			Doc:    "Hands the event to the actor's queue and does not wait for the work. A full queue is refused at once.",
@@ -34,9 +33,9 @@ func (a *api) actorTable() []rest.Operation {
 		op(rest.Operation{ID: "coral.actor.get", Entity: "actor", Summary: "Get an actor", Contract: "C18", Action: "Get actor", Permit: "read",
 			Routes: routes("GET", "/api/runtimes/{rid}/actors/{aid}"), Errors: read}, a.getActor),
 		op(rest.Operation{ID: "coral.actor.state", Entity: "actor", Summary: "Get the state of an actor", Contract: "C19", Action: "Get actor", Permit: "read",
-			Routes: routes("GET", "/api/runtimes/{rid}/actors/{aid}/state"), Errors: read}, a.actorState),
+			Routes: routes("GET", "/api/runtimes/{rid}/actors/{aid}/state"), Errors: append([]rest.Case{state}, read...)}, a.actorState),
 		op(rest.Operation{ID: "coral.actor.stats", Entity: "actor", Summary: "Get the statistics of an actor", Contract: "C20", Action: "Get actor", Permit: "read",
-			Routes: routes("GET", "/api/runtimes/{rid}/actors/{aid}/stats"), Errors: []rest.Case{notFound, denied, {Kind: atoll.FailedState, Code: runtime.CopyCode, Status: 409}, state, timeout}}, a.actorStats),
+			Routes: routes("GET", "/api/runtimes/{rid}/actors/{aid}/stats"), Errors: []rest.Case{notFound, denied, state, timeout}}, a.actorStats),
 	}
 }
 

@@ -45,7 +45,6 @@ type onRuntime struct {
 
 func (a *api) runtimeTable() []rest.Operation {
 	found := []rest.Case{notFound, denied, aCopy}
-	definition := append([]rest.Case{state}, found...)
 	return []rest.Operation{
 		op(rest.Operation{ID: "coral.runtime.create", Entity: "runtime", Summary: "Create a runtime", Contract: "C7", Action: "Create runtime", Permit: "create",
 			Routes: routes("POST", "/api/runtimes"), Body: rest.RawBody, Status: []int{201, 200},
@@ -63,11 +62,11 @@ func (a *api) runtimeTable() []rest.Operation {
 		op(rest.Operation{ID: "coral.runtime.delete", Entity: "runtime", Summary: "Delete a runtime", Contract: "C12", Action: "Delete runtime", Permit: "delete",
 			Routes: routes("DELETE", "/api/runtimes/{rid}"), Errors: found}, a.deleteRuntime),
 		op(rest.Operation{ID: "coral.runtime.actors", Entity: "runtime", Summary: "List the actors of a runtime", Contract: "C13", Permit: "read",
-			Routes: routes("GET", "/api/runtimes/{rid}/actors"), Errors: definition}, a.listActors),
+			Routes: routes("GET", "/api/runtimes/{rid}/actors"), Errors: found}, a.listActors),
 		op(rest.Operation{ID: "coral.runtime.links", Entity: "runtime", Summary: "List the links of a runtime", Contract: "C14", Permit: "read",
-			Routes: routes("GET", "/api/runtimes/{rid}/links"), Errors: definition}, a.listLinks),
+			Routes: routes("GET", "/api/runtimes/{rid}/links"), Errors: found}, a.listLinks),
 		op(rest.Operation{ID: "coral.runtime.stats", Entity: "runtime", Summary: "Get the statistics of a runtime", Contract: "C15", Permit: "read",
-			Routes: routes("GET", "/api/runtimes/{rid}/stats"), Errors: []rest.Case{notFound, denied, {Kind: atoll.FailedState, Code: runtime.CopyCode, Status: 409}}}, a.runtimeStats),
+			Routes: routes("GET", "/api/runtimes/{rid}/stats"), Errors: []rest.Case{notFound, denied}}, a.runtimeStats),
 	}
 }
 

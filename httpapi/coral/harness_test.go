@@ -1,0 +1,372 @@
+package coral_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/atoll-platform/atoll/httpapi"
+	"github.com/atoll-platform/atoll/httpapi/rest"
+	"github.com/atoll-platform/atoll/platform"
+	"github.com/atoll-platform/atoll/platform/platformtest"
+	"github.com/atoll-platform/atoll/tenancy"
+)
+
+// env is one platform and what its API has shown so far.
+type env struct {
+	t     *testing.T
+	p     *platform.Platform
+	http  *platformtest.HTTP
+	log   *logBuffer
+	clock *clock
+
+	mu   sync.Mutex
+	last rest.Access       // of the newest call
+	ids  map[string]string // UUIDs by the numbers that stand for them
+}
+
+// clock is the time of a platform under test.
+type clock struct{ ns atomic.Int64 }
+
+// now moves on a little each time, so that what is made in turn has an order.
+func (c *clock) now() time.Time          { return time.Unix(0, c.ns.Add(1)).UTC() }
+func (c *clock) advance(d time.Duration) { c.ns.Add(int64(d)) }
+
+// morning is when every test begins; as the API writes it.
+var morning = time.Date(2015, 1, 21, 12, 18, 8, 791_000_000, time.UTC)
+
+const at0 = "2015-01-21T12:18:08.791"
+
+type logBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+// start is a platform of the mode coral with the administrator root and the
+// users neo and mia, all with the password of platformtest.
+func start(t *testing.T, opts ...platform.Option) *env {
+	t.Helper()
+	return populated(t, opts)
+}
+
+func populated(t *testing.T, opts []platform.Option, more ...httpapi.Option) *env {
+	t.Helper()
+	e := bare(t, opts, more...)
+	platformtest.User(t, e.p, "root", true)
+	platformtest.User(t, e.p, "neo", false)
+	platformtest.User(t, e.p, "mia", false)
+	return e
+}
+
+// open is a platform of the mode accept-all.
+func open(t *testing.T, opts ...platform.Option) *env {
+	t.Helper()
+	return bare(t, append([]platform.Option{platform.WithAuthentication(tenancy.AcceptAll)}, opts...))
+}
+
+func bare(t *testing.T, opts []platform.Option, more ...httpapi.Option) *env {
+	t.Helper()
+	e := &env{t: t, log: &logBuffer{}, clock: &clock{}, ids: map[string]string{}}
+	e.clock.ns.Store(morning.UnixNano())
+	base := []platform.Option{
+		platform.WithClock(e.clock.now),
+		platform.WithLogger(slog.New(slog.NewTextHandler(e.log, &slog.HandlerOptions{Level: slog.LevelDebug}))),
+	}
+	e.p = platformtest.New(t, append(base, opts...)...)
+	e.http = platformtest.Client(t, e.p, append(more, httpapi.WithAccessLog(func(_ context.Context, a *rest.Access) {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.last = *a
+	}))...)
+	return e
+}
+
+// run is a subtest in which e fails.
+func (e *env) run(name string, fn func(t *testing.T)) {
+	outer := e.t
+	outer.Run(name, func(t *testing.T) {
+		e.t = t
+		defer func() { e.t = outer }()
+		fn(t)
+	})
+}
+
+// caller makes calls as somebody.
+type caller struct {
+	e *env
+	h *platformtest.HTTP
+}
+
+// as calls with the name of a user and the password of platformtest.
+func (e *env) as(name string) caller { return caller{e, e.http.Basic(name, platformtest.Password)} }
+
+// nobody calls without credentials.
+func (e *env) nobody() caller { return caller{e, e.http} }
+
+func (c caller) with(name, value string) caller { return caller{c.e, c.h.With(name, value)} }
+
+// reply is an answer that has not been looked at.
+type reply struct {
+	*platformtest.Answer
+	e      *env
+	access rest.Access
+	sent   string // method
+	route  string // as called: path without query
+}
+
+func (c caller) do(method, target string, body any) *reply {
+	c.e.t.Helper()
+	c.e.mu.Lock()
+	c.e.last = rest.Access{}
+	c.e.mu.Unlock()
+	a := c.h.Do(method, target, body)
+	c.e.mu.Lock()
+	defer c.e.mu.Unlock()
+	r := &reply{Answer: a, e: c.e, access: c.e.last, sent: method}
+	r.check()
+	return r
+}
+
+func (c caller) get(target string) *reply    { c.e.t.Helper(); return c.do("GET", target, nil) }
+func (c caller) delete(target string) *reply { c.e.t.Helper(); return c.do("DELETE", target, nil) }
+func (c caller) post(target string, body any) *reply {
+	c.e.t.Helper()
+	return c.do("POST", target, body)
+}
+func (c caller) patch(target string, body any) *reply {
+	c.e.t.Helper()
+	return c.do("PATCH", target, body)
+}
+func (c caller) put(target string, body any) *reply { c.e.t.Helper(); return c.do("PUT", target, body) }
+func (c caller) create(definition any) *reply {
+	c.e.t.Helper()
+	return c.post("/api/runtimes", definition)
+}
+func (c caller) start(runtime string) *reply {
+	c.e.t.Helper()
+	return c.patch("/api/runtimes/"+runtime, `{"status":"start"}`)
+}
+func (c caller) stop(runtime string) *reply {
+	c.e.t.Helper()
+	return c.patch("/api/runtimes/"+runtime, `{"status":"stop"}`)
+}
+
+// check holds an answer against the rules for every answer.
+func (r *reply) check() {
+	t := r.e.t
+	t.Helper()
+	if r.Header.Get("X-Request-Id") == "" || r.Header.Get("Cache-Control") != "no-store" || r.Header.Get("X-Content-Type-Options") != "nosniff" {
+		t.Errorf("%s: headers that every answer has: %v", r.Call, r.Header)
+	}
+	if r.sent == "HEAD" || r.Status == 204 {
+		if r.Body != "" {
+			t.Errorf("%s answered %d with a body: %s", r.Call, r.Status, r.Body)
+		}
+		return
+	}
+	if got := r.Header.Get("Content-Type"); got != "application/json; charset=UTF-8" {
+		t.Errorf("%s answered %d of type %q", r.Call, r.Status, got)
+	}
+	if fault := errorBodyFault(r.Status, []byte(r.Body)); fault != "" {
+		t.Errorf("%s answered %d %s: %s", r.Call, r.Status, fault, r.Body)
+	}
+}
+
+// errorBodyFault says what keeps body from being an answer of that status.
+func errorBodyFault(status int, body []byte) string {
+	if !json.Valid(body) {
+		return "no JSON"
+	}
+	if status < 400 {
+		return ""
+	}
+	var b struct {
+		Action  *string         `json:"action"`
+		Success *bool           `json:"success"`
+		Reason  *string         `json:"reason"`
+		Details *string         `json:"details"`
+		Errors  []string        `json:"errors"`
+		Codes   []string        `json:"codes"`
+		Results map[string]bool `json:"results"`
+	}
+	dec := json.NewDecoder(bytes.NewReader(body))
+	dec.DisallowUnknownFields()
+	switch err := dec.Decode(&b); {
+	case err != nil:
+		return "another body than that of an error: " + err.Error()
+	case b.Success == nil || *b.Success:
+		return "without success false"
+	case b.Reason == nil || *b.Reason == "" || strings.ContainsAny(*b.Reason, "\r\n"):
+		return "without a reason of one line"
+	case len(b.Errors) != len(b.Codes):
+		return "with errors and codes of different length"
+	case b.Details != nil && (*b.Details == "" || strings.Contains(*b.Details, "goroutine ") || strings.Contains(*b.Details, ".go:")):
+		return "with details that are empty or a stack trace"
+	}
+	return ""
+}
+
+// is fails the test unless the answer has the status and, unless want is "",
+// the whole body, where "#1", "#2" … stand for the UUIDs of the platform in the
+// order in which they were shown, and "*" for a text that is not empty. What
+// holds counts as shown.
+func (r *reply) is(status int, want string) *reply {
+	t := r.e.t
+	t.Helper()
+	if r.Status != status {
+		t.Fatalf("%s answered %d, want %d: %s", r.Call, r.Status, status, r.Body)
+	}
+	if want != "" {
+		expected := r.e.numbered(decoded(t, want))
+		got := masked(expected, r.e.numbered(decoded(t, r.Body)))
+		if diff := cmp.Diff(expected, got); diff != "" {
+			t.Fatalf("%s answered %d (-want +got):\n%s", r.Call, status, diff)
+		}
+	}
+	shown.add(&r.access, r.sent, status)
+	return r
+}
+
+// fails is is with the error body of that action and reason, and of details if
+// there are some.
+func (r *reply) fails(status int, action, reason string, details ...string) *reply {
+	r.e.t.Helper()
+	b := map[string]any{"success": false, "reason": reason}
+	if action != "" {
+		b["action"] = action
+	}
+	if len(details) > 0 {
+		b["details"] = strings.Join(details, "\n")
+	}
+	text, err := json.Marshal(b)
+	if err != nil {
+		r.e.t.Fatal(err)
+	}
+	return r.is(status, string(text))
+}
+
+// id is the UUID that a number stands for.
+func (e *env) id(number string) string {
+	e.t.Helper()
+	for id, n := range e.ids {
+		if n == number {
+			return id
+		}
+	}
+	e.t.Fatalf("nothing is numbered %s", number)
+	return ""
+}
+
+var uuidForm = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
+
+// implicitID is the one id that is the same on every platform.
+const implicitID = "fb5ffab3-3759-4dd7-9d56-0ce2ee7b369f"
+
+// numbered puts numbers in the place of UUIDs, in the order of the text.
+func (e *env) numbered(v any) any {
+	switch v := v.(type) {
+	case string:
+		return uuidForm.ReplaceAllStringFunc(v, func(id string) string {
+			if id == implicitID {
+				return id
+			}
+			if e.ids[id] == "" {
+				e.ids[id] = fmt.Sprintf("#%d", len(e.ids)+1)
+			}
+			return e.ids[id]
+		})
+	case []any:
+		out := make([]any, len(v))
+		for i := range v {
+			out[i] = e.numbered(v[i])
+		}
+		return out
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for _, k := range slices.Sorted(maps.Keys(v)) {
+			out[e.numbered(k).(string)] = e.numbered(v[k])
+		}
+		return out
+	}
+	return v
+}
+
+// masked puts "*" where want has it and got has a text.
+func masked(want, got any) any {
+	switch w := want.(type) {
+	case string:
+		if s, ok := got.(string); ok && w == "*" && s != "" {
+			return "*"
+		}
+	case []any:
+		if g, ok := got.([]any); ok && len(g) == len(w) {
+			for i := range g {
+				g[i] = masked(w[i], g[i])
+			}
+		}
+	case map[string]any:
+		if g, ok := got.(map[string]any); ok {
+			for k := range w {
+				if v, ok := g[k]; ok {
+					g[k] = masked(w[k], v)
+				}
+			}
+		}
+	}
+	return got
+}
+
+// decoded reads JSON and keeps the text of numbers.
+func decoded(t testing.TB, text string) any {
+	t.Helper()
+	dec := json.NewDecoder(strings.NewReader(text))
+	dec.UseNumber()
+	var v any
+	if err := dec.Decode(&v); err != nil {
+		t.Fatalf("not JSON: %v: %s", err, text)
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		t.Fatalf("more than one JSON value: %s", text)
+	}
+	return v
+}
+
+// pair is the smallest runtime: what is posted to in is summed up by sum.
+func pair(name string) string {
+	return `{"name":"` + name + `","actors":[{"name":"in","type":"httpbroadcast"},{"name":"sum","type":"stats","params":{"field":"n"}}],"links":[{"from":"in","to":"sum"}]}`
+}
+
+// eventually waits for what other goroutines do.
+func eventually(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !done(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("never: %s", what)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/atoll-platform/atoll"
@@ -107,7 +108,7 @@ func (s *Service) List(ctx context.Context, f Filter) ([]Runtime, error) {
 	v := s.st.View()
 	rows := runtimes.All(v)
 	if f.Project != "" {
-		rows = runtimesByProject.All(v, store.KeyOf(f.Project))
+		rows = runtimesByProject.All(v, store.KeyOf(strings.ToLower(f.Project)))
 	}
 	return s.sorted(v, func(yield func(*Record) bool) {
 		for rec := range rows {

@@ -34,8 +34,9 @@ func New(st *store.Store, guard *policy.Guard, left func(*store.Tx, *Machine) er
 }
 
 // RegisterLocal makes sure that the machine of this process has its row, under
-// the given address. It is idempotent; a row of another address that was Local
-// before, in a restored store, takes the new address.
+// the given address and with the figures of the host. It is idempotent; a row of
+// another address that was Local before, in a restored store, takes the new
+// address.
 func (f *Fleet) RegisterLocal(ctx context.Context, host string, port int) error {
 	_, err := f.st.Update(ctx, func(tx *store.Tx) error {
 		m, ok := local(tx)
@@ -50,6 +51,10 @@ func (f *Fleet) RegisterLocal(ctx context.Context, host string, port int) error 
 		}
 		c := *m
 		c.Host, c.Port, c.Local, c.Accepts, c.Status, c.StartedAt = host, port, true, true, Up, tx.Now()
+		if c.Total == nil {
+			total := HostTotal()
+			c.Total = &total
+		}
 		return machines.Put(tx, &c)
 	})
 	return atoll.Wrap("fleet.RegisterLocal", err)

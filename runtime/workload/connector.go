@@ -1,0 +1,80 @@
+package workload
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/atoll-platform/atoll/internal/store"
+)
+
+// Connector prepares instances and lets the world reach them. The methods that
+// take a Reader are pure functions of rows; the others are called outside of
+// transactions, are idempotent, may be called from many goroutines and end with
+// their context.
+type Connector interface {
+	// Prepare makes ready what instance i needs before its start, in its
+	// directory, and returns the variables that it gets besides.
+	Prepare(ctx context.Context, w *Workload, spec *Spec, i *Instance, dir string) (map[string]string, error)
+	// Ready reports whether every started target of the links of w has an instance that runs.
+	Ready(r store.Reader, w *Workload) bool
+	// Attach lets the world reach i.
+	Attach(ctx context.Context, w *Workload, i *Instance) error
+	// Detach ends that; what is under way may go on.
+	Detach(ctx context.Context, w *Workload, i *Instance) error
+	// Release gives back what Prepare took.
+	Release(ctx context.Context, w *Workload, i *Instance) error
+	// StopsBefore reports whether w may stop now: no source of its links has still to do so.
+	StopsBefore(r store.Reader, w *Workload) bool
+}
+
+// bareEnv is the environment of EnvBare: the variables of the image, below
+// those of the spec. Several processes keep theirs to themselves.
+func bareEnv(_ *Workload, spec *Spec, _ *Instance) map[string]string {
+	env := maps.Clone(spec.Defaults)
+	if env == nil {
+		env = map[string]string{}
+	}
+	for _, p := range spec.Procs {
+		for k, v := range p.Env {
+			if len(spec.Procs) == 1 {
+				env[k] = v
+			} else {
+				delete(env, k)
+			}
+		}
+	}
+	return env
+}
+
+func (s *Service) environment(w *Workload, spec *Spec, i *Instance) map[string]store.Sealed {
+	f := s.envs[spec.Behave.Env]
+	if f == nil {
+		f = bareEnv
+	}
+	return seal(f(w, spec, i))
+}
+
+func seal(env map[string]string) map[string]store.Sealed {
+	out := make(map[string]store.Sealed, len(env))
+	for k, v := range env {
+		out[k] = store.Sealed(v)
+	}
+	return out
+}
+
+// environ is the environment of one process of an instance, sorted: the
+// variables of the instance above those of the process.
+func environ(env map[string]store.Sealed, own map[string]string) []string {
+	out := make([]string, 0, len(env)+len(own))
+	for k, v := range env {
+		out = append(out, k+"="+v.Reveal())
+	}
+	for k, v := range own {
+		if _, ok := env[k]; !ok {
+			out = append(out, k+"="+v)
+		}
+	}
+	slices.Sort(out)
+	return out
+}

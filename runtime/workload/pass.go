@@ -1,0 +1,279 @@
+package workload
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/atoll-platform/atoll"
+	"github.com/atoll-platform/atoll/internal/store"
+	"github.com/atoll-platform/atoll/policy"
+	"github.com/atoll-platform/atoll/runtime/fleet"
+	"github.com/atoll-platform/atoll/runtime/workload/driver"
+)
+
+// pass brings one workload in step: it plans on the newest state, writes what
+// the plan changed unless somebody was faster, in which case it plans again in
+// the transaction, and only then tells runners.
+func (sh *shard) pass(ctx context.Context, id string, check bool, reports []report) {
+	s := sh.sup.s
+	v := s.st.View()
+	sn := snapshot(v, id)
+	if sn == nil {
+		sh.forget(id)
+		return
+	}
+	ports := &proposals{s: s}
+	lost := func(sn *Snapshot) []report {
+		if !check {
+			return reports
+		}
+		return append(reports[:len(reports):len(reports)], sh.lost(sn)...)
+	}
+	now := s.clock()
+	d := newDraft(sn, now)
+	plan(d, lost(sn), sh.sup.world(v, ports))
+	if d.touched() || len(d.results) > 0 {
+		who := component
+		if d.w != nil && d.w.State == Errored && sn.Workload.State != Errored {
+			who = healthManager
+		}
+		ports.closed = true
+		_, err := s.st.Update(policy.WithPrincipal(ctx, who), func(tx *store.Tx) error {
+			if tx.Index() != v.Index()+1 {
+				now := snapshot(tx, id)
+				if now == nil {
+					return atoll.Errorf(atoll.NotFound, "workload.pass", "gone")
+				}
+				if !sn.same(now) {
+					d = newDraft(now, tx.Now())
+				} else {
+					d = newDraft(sn, tx.Now())
+				}
+				ports.next = 0
+				plan(d, lost(now), sh.sup.world(tx, ports))
+			}
+			if who == healthManager {
+				tx.Note("job.update", d.base.Workload.FQN, map[string]any{"state": "errored"})
+			}
+			if err := s.write(tx, d); err != nil {
+				return err
+			}
+			sh.sup.own(tx.Index(), d)
+			return nil
+		})
+		switch {
+		case atoll.KindOf(err) == atoll.NotFound:
+			sh.forget(id)
+			return
+		case err != nil:
+			if ctx.Err() == nil {
+				s.log.Warn("what a workload needs could not be written", "workload", id, "error", err)
+			}
+			sh.back(id, reports)
+			sh.sup.timers.set(id, sn.Workload.Seq, s.now().Add(retryCommit))
+			return
+		}
+	}
+	sh.after(d)
+	if check {
+		sh.orphans(d)
+	}
+	sh.sup.timers.set(id, sn.Workload.Seq, d.wake)
+	if d.more || ports.short {
+		sh.push(id, false)
+	}
+}
+
+// same reports whether two snapshots consist of the same rows.
+func (s *Snapshot) same(o *Snapshot) bool {
+	if s.Workload != o.Workload || len(s.Slots) != len(o.Slots) || len(s.Instances) != len(o.Instances) || *s.Status != *o.Status {
+		return false
+	}
+	for k := range s.Slots {
+		if s.Slots[k] != o.Slots[k] {
+			return false
+		}
+	}
+	for k := range s.Instances {
+		if s.Instances[k] != o.Instances[k] {
+			return false
+		}
+	}
+	return len(s.Generations) == len(o.Generations)
+}
+
+// lost reports placed instances that nothing runs.
+func (sh *shard) lost(sn *Snapshot) []report {
+	var out []report
+	for _, i := range sn.Instances {
+		if i.State.Placed() && i.State != StateBackoff && sh.runner(i.Workload, runKey{i.ID, i.Run}) == nil {
+			out = append(out, report{instance: i.ID, run: i.Run, event: eventLost, at: sh.sup.s.clock()})
+		}
+	}
+	return out
+}
+
+// orphans ends runs whose rows are gone or at another run.
+func (sh *shard) orphans(d *draft) {
+	for _, r := range sh.all(d.base.Workload.ID) {
+		n := d.byID(r.inst.ID)
+		if n >= 0 {
+			if i := d.insts[n].row; i.Run == r.inst.Run && (i.State.Placed() || i.Exit.Stuck) {
+				continue
+			}
+		}
+		sh.remove(r.inst.Workload, r.key())
+		r.tell(verbLose, 0)
+	}
+}
+
+// forget ends what runs of a workload that is gone.
+func (sh *shard) forget(id string) {
+	for _, r := range sh.all(id) {
+		sh.remove(id, r.key())
+		r.tell(verbLose, 0)
+	}
+	sh.sup.timers.set(id, 0, time.Time{})
+	sh.sup.s.books.drop(id)
+}
+
+// after sends the commands of a committed draft and wakes whom it made room for.
+func (sh *shard) after(d *draft) {
+	s := sh.sup.s
+	id := d.base.Workload.ID
+	for k := range d.commands {
+		c := &d.commands[k]
+		key := runKey{c.inst.ID, c.inst.Run}
+		switch c.verb {
+		case verbStart:
+			r := newRunner(sh, d, c)
+			sh.add(r)
+			sh.sup.runs.Go(r.run)
+		case verbDrop:
+			s.books.dropInstance(id, c.inst.ID)
+			s.dropDir(c.inst)
+		default:
+			if r := sh.runner(id, key); r != nil {
+				r.tell(c.verb, c.grace)
+			}
+		}
+	}
+	freed, groups := false, map[string]bool{}
+	for n := range d.insts {
+		e := &d.insts[n]
+		if e.old == e.row || e.old == nil {
+			continue
+		}
+		over := e.row == nil || !e.row.State.Placed() || e.row.Run != e.old.Run
+		if e.old.State.Placed() && over && (e.row == nil || !e.row.Exit.Stuck) || e.row != nil && e.old.Exit.Stuck && !e.row.Exit.Stuck {
+			freed = freed || e.row == nil || !e.row.State.Placed()
+			if r := sh.remove(id, runKey{e.old.ID, e.old.Run}); r != nil {
+				r.tell(verbLose, 0)
+			}
+			if e.old.Group != "" {
+				groups[e.old.Group] = true
+			}
+		} else if e.old.Group != "" && e.old.State == StateNew && over {
+			groups[e.old.Group] = true
+		}
+	}
+	if d.w == nil {
+		s.books.drop(id)
+	}
+	for _, n := range d.notes {
+		s.books.note(d.base.Workload, n)
+	}
+	if !freed && len(groups) == 0 {
+		return
+	}
+	v := s.st.View()
+	if freed {
+		sh.sup.wakeWaiting(v, WaitCapacity)
+	}
+	for g := range groups {
+		sh.sup.wakeGroup(v, g)
+	}
+}
+
+// world is what a plan may look at, as of one state.
+func (sup *supervisor) world(r store.Reader, ports *proposals) *world {
+	s := sup.s
+	var ms []fleet.Machine
+	w := &world{limit: passLimit, suspend: sup.suspending.Load(), connected: s.conn != nil}
+	w.machines = func() []fleet.Machine {
+		if ms == nil {
+			ms = fleet.All(r)
+		}
+		return ms
+	}
+	w.up = func(id string) bool {
+		m, ok := fleet.ByID(r, id)
+		return ok && (m.Local || m.Status != fleet.Down)
+	}
+	w.drained = func(id string) bool {
+		m, ok := fleet.ByID(r, id)
+		return ok && m.Status == fleet.Draining
+	}
+	w.reaches = func(name string, m *fleet.Machine) bool {
+		d := s.drivers[name]
+		return d != nil && d.Reaches(m)
+	}
+	w.hasTag = func(m *fleet.Machine, tag string) bool {
+		id, ok := strings.CutPrefix(tag, "job-")
+		if !ok {
+			return false
+		}
+		for i := range instancesByMachine.All(r, store.KeyOf(m.ID)) {
+			if i.Workload == id {
+				return true
+			}
+		}
+		return false
+	}
+	w.port = func(machine string, p driver.Port) (driver.Bound, bool) { return ports.take(r, machine, p) }
+	w.env = s.environment
+	w.runSlot = func(d *draft, i *Instance) bool { return runSlot(r, d, i) }
+	if s.conn != nil {
+		w.links = func(x *Workload) bool { return s.conn.Ready(r, x) }
+		w.sources = func(x *Workload) bool { return s.conn.StopsBefore(r, x) }
+	}
+	return w
+}
+
+// runSlot reports whether a single run may begin: fewer than the limit of its
+// group occupy a place, and those that wait longer fit in before it.
+func runSlot(r store.Reader, d *draft, i *Instance) bool {
+	limit := d.w.Spec.Behave.Runs.Max
+	taken := 0
+	for o := range instancesByGroup.All(r, store.KeyOf(i.Group, true)) {
+		if n := d.byIDIn(o); n == nil || n.State.Placed() || n.Exit.Stuck {
+			taken++
+		}
+	}
+	for n := range d.insts {
+		if e := &d.insts[n]; e.row != nil && e.row.Group == i.Group && e.row.State.Placed() && (e.old == nil || e.old.State == StateNew) {
+			taken++
+		}
+	}
+	for o := range instancesByGroup.All(r, store.KeyOf(i.Group, false)) {
+		if taken >= limit || i.Seq != 0 && o.Seq >= i.Seq {
+			break
+		}
+		if n := d.byIDIn(o); n == nil || n.State == StateNew {
+			taken++
+		}
+	}
+	return taken < limit
+}
+
+// byIDIn returns the draft's row of o, nil if it is of another workload.
+func (d *draft) byIDIn(o *Instance) *Instance {
+	if o.Workload != d.base.Workload.ID {
+		return nil
+	}
+	if n := d.byID(o.ID); n >= 0 {
+		return d.insts[n].row
+	}
+	return &Instance{State: StateEnded}
+}

@@ -1,0 +1,9 @@
+package workload
+
+import (
+	"testing"
+
+	"github.com/atoll-platform/atoll/internal/store/storetest"
+)
+
+func TestRowsArePlainData(t *testing.T) { storetest.RoundTrip(t, Tables()...) }

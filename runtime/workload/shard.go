@@ -1,0 +1,174 @@
+package workload
+
+import (
+	"context"
+	"sync"
+)
+
+// runKey names one run.
+type runKey struct {
+	instance string
+	run      int
+}
+
+// shard looks at workloads one after the other.
+type shard struct {
+	sup *supervisor
+
+	mu      sync.Mutex
+	wake    *sync.Cond
+	queue   []string
+	head    int
+	queued  map[string]bool // in the queue; true = look for runs without rows and rows without runs
+	reports map[string][]report
+	runners map[string]map[runKey]*runner // by workload
+	closed  bool
+	busy    bool       // a pass is under way
+	idle    *sync.Cond // there is nothing to do
+}
+
+func newShard(sup *supervisor) *shard {
+	sh := &shard{sup: sup, queued: map[string]bool{}, reports: map[string][]report{}, runners: map[string]map[runKey]*runner{}}
+	sh.wake, sh.idle = sync.NewCond(&sh.mu), sync.NewCond(&sh.mu)
+	return sh
+}
+
+// push puts a workload at the tail of the queue, unless it is in it.
+func (sh *shard) push(id string, check bool) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	sh.pushLocked(id, check)
+}
+
+func (sh *shard) pushLocked(id string, check bool) {
+	was, in := sh.queued[id]
+	sh.queued[id] = was || check
+	if !in {
+		sh.queue = append(sh.queue, id)
+		sh.wake.Signal()
+	}
+}
+
+// report takes what a runner says in.
+func (sh *shard) report(workload string, r report) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	sh.reports[workload] = append(sh.reports[workload], r)
+	sh.pushLocked(workload, false)
+}
+
+// next waits for a workload to look at.
+func (sh *shard) next() (id string, check bool, reports []report, ok bool) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	sh.busy = false
+	for sh.head == len(sh.queue) && !sh.closed {
+		sh.queue, sh.head = sh.queue[:0], 0
+		sh.idle.Broadcast()
+		sh.wake.Wait()
+	}
+	sh.busy = true
+	if sh.closed {
+		return "", false, nil, false
+	}
+	id = sh.queue[sh.head]
+	sh.queue[sh.head] = ""
+	if sh.head++; sh.head > 1024 && sh.head*2 > len(sh.queue) {
+		sh.queue = append(sh.queue[:0], sh.queue[sh.head:]...)
+		sh.head = 0
+	}
+	check = sh.queued[id]
+	delete(sh.queued, id)
+	reports = sh.reports[id]
+	if len(reports) > passLimit {
+		sh.reports[id] = reports[passLimit:]
+		reports = reports[:passLimit:passLimit]
+		sh.pushLocked(id, false)
+	} else {
+		delete(sh.reports, id)
+	}
+	return id, check, reports, true
+}
+
+// back puts reports in front again, whose pass could not be written.
+func (sh *shard) back(id string, reports []report) {
+	if len(reports) == 0 {
+		return
+	}
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	sh.reports[id] = append(reports, sh.reports[id]...)
+}
+
+func (sh *shard) run(ctx context.Context) {
+	stop := context.AfterFunc(ctx, func() {
+		sh.mu.Lock()
+		defer sh.mu.Unlock()
+		sh.closed = true
+		sh.wake.Broadcast()
+		sh.idle.Broadcast()
+	})
+	defer stop()
+	for {
+		id, check, reports, ok := sh.next()
+		if !ok {
+			return
+		}
+		sh.pass(ctx, id, check, reports)
+	}
+}
+
+// known returns the workloads that have runners.
+func (sh *shard) known() []string {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	ids := make([]string, 0, len(sh.runners))
+	for id := range sh.runners {
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+func (sh *shard) runner(workload string, key runKey) *runner {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	return sh.runners[workload][key]
+}
+
+func (sh *shard) add(r *runner) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	m := sh.runners[r.inst.Workload]
+	if m == nil {
+		m = map[runKey]*runner{}
+		sh.runners[r.inst.Workload] = m
+	}
+	m[r.key()] = r
+}
+
+func (sh *shard) remove(workload string, key runKey) *runner {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	m := sh.runners[workload]
+	r := m[key]
+	if delete(m, key); len(m) == 0 {
+		delete(sh.runners, workload)
+	}
+	return r
+}
+
+// all returns the runners of a workload, or of all.
+func (sh *shard) all(workload string) []*runner {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	var out []*runner
+	for id, m := range sh.runners {
+		if workload != "" && id != workload {
+			continue
+		}
+		for _, r := range m {
+			out = append(out, r)
+		}
+	}
+	return out
+}

@@ -141,7 +141,7 @@ func (o *options) adopt() error {
 		s, _ := o.settings[key].(string)
 		return s
 	}
-	if word := text(keyAuthMode); word != "" && !o.modeGiven {
+	if word, ok := o.settings[keyAuthMode].(string); ok && !o.modeGiven {
 		mode, err := tenancy.ParseMode(word)
 		if err != nil {
 			return atoll.Wrap("platform.New", err)

@@ -3,6 +3,8 @@ package workload
 import (
 	"sort"
 	"time"
+
+	"github.com/atoll-platform/atoll/runtime/fleet"
 )
 
 // draft is a Snapshot under change: rows are copied when they are first edited.
@@ -18,6 +20,9 @@ type draft struct {
 	gens  []*Generation
 	born  []*Generation // new rows of gens
 	gone  []*Generation // dropped rows
+
+	ms    []fleet.Machine            // with Used as this draft makes it; nil until asked for
+	freed map[string]fleet.Resources // by machine, before ms was asked for
 
 	results  []*RunResult
 	commands []command
@@ -211,4 +216,33 @@ func (d *draft) snapshot(index uint64) *Snapshot {
 		}
 	}
 	return s
+}
+
+// machines returns the machines with what this draft has taken and given back.
+func (d *draft) machines(wd *world) []fleet.Machine {
+	if d.ms == nil {
+		d.ms = wd.machines()
+		for k := range d.ms {
+			d.ms[k].Used = d.ms[k].Used.Minus(d.freed[d.ms[k].ID])
+		}
+	}
+	return d.ms
+}
+
+// vacate takes an instance to a state in which it is not placed.
+func (d *draft) vacate(i *Instance, to State) {
+	if i.State.Placed() {
+		if d.ms == nil {
+			if d.freed == nil {
+				d.freed = map[string]fleet.Resources{}
+			}
+			d.freed[i.Machine] = d.freed[i.Machine].Plus(i.Reserved)
+		}
+		for k := range d.ms {
+			if d.ms[k].ID == i.Machine {
+				d.ms[k].Used = d.ms[k].Used.Minus(i.Reserved)
+			}
+		}
+	}
+	i.State = to
 }

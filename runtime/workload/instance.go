@@ -45,6 +45,10 @@ func (e *edit) keepState() {
 	switch {
 	case runs && e.w.State != Started:
 		e.workload().State = Started
+		if e.w.Spec.Behave.Strict {
+			e.fit()
+			e.fill(nil)
+		}
 	case !runs && e.w.State == Started && len(e.members()) > 0:
 		e.workload().State = Stopped
 	}

@@ -199,14 +199,8 @@ func (sh *shard) after(d *draft) {
 // world is what a plan may look at, as of one state.
 func (sup *supervisor) world(r store.Reader, ports *proposals) *world {
 	s := sup.s
-	var ms []fleet.Machine
 	w := &world{limit: passLimit, suspend: sup.suspending.Load(), connected: s.conn != nil}
-	w.machines = func() []fleet.Machine {
-		if ms == nil {
-			ms = fleet.All(r)
-		}
-		return ms
-	}
+	w.machines = func() []fleet.Machine { return fleet.All(r) }
 	w.up = func(id string) bool {
 		m, ok := fleet.ByID(r, id)
 		return ok && (m.Local || m.Status != fleet.Down)

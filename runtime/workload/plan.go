@@ -39,9 +39,8 @@ const (
 	eventAttached                  // the world reaches it
 	eventUpdated                   // it took over the version
 	eventFailed                    // it could not be prepared, started or verified
-	eventExit                      // it ended
+	eventExit                      // it ended, perhaps long after it was stuck
 	eventStuck                     // it did not end when killed
-	eventReturned                  // what was stuck did end after all
 	eventReleased                  // nothing is held any more
 	eventLost                      // its machine, or what ran it, is gone
 	eventSuspend                   // the platform ended meanwhile
@@ -64,7 +63,7 @@ type report struct {
 // world is what a plan looks at besides the rows of its workload. Its functions
 // read; the same state gives the same answers.
 type world struct {
-	machines  func() []fleet.Machine // with Used as the plan goes on
+	machines  func() []fleet.Machine // a copy
 	up        func(machine string) bool
 	drained   func(machine string) bool
 	reaches   func(driver string, m *fleet.Machine) bool
@@ -118,6 +117,9 @@ func plan(d *draft, reports []report, wd *world) {
 	}
 	d.expire()
 	d.phase()
+	if d.w != nil && d.w != d.base.Workload {
+		d.more = true // its version moves: instances have to take it over
+	}
 }
 
 // byID returns the position of an instance, -1 if it is not there.
@@ -140,11 +142,8 @@ func (d *draft) fold(r *report, wd *world) {
 	if i.Run != r.run {
 		return
 	}
-	if r.event == eventReturned {
-		if i.Exit.Stuck {
-			i = d.inst(n)
-			i.Exit.Stuck = false
-		}
+	if r.event == eventExit && i.Exit.Stuck && (!i.State.Placed() || i.State == StateTeardown) {
+		d.inst(n).Exit.Stuck = false // it did end after all
 		return
 	}
 	if !i.State.Placed() || i.State == StateBackoff && r.event != eventLost && r.event != eventSuspend {
@@ -331,6 +330,10 @@ func (d *draft) serve(n int, ending bool, wd *world) bool {
 		d.stop(n, spec.Stop.Grace)
 		return true
 	}
+	if i.State == StateRunning && i.OpSeq != 0 && !d.outdated(i) {
+		d.inst(n).OpSeq = 0
+		return true
+	}
 	if i.State == StateRunning && i.SpecVersion < d.w.Version && i.Gen == d.w.Gen {
 		i = d.inst(n)
 		i.SpecVersion = d.w.Version
@@ -341,6 +344,12 @@ func (d *draft) serve(n int, ending bool, wd *world) bool {
 		return true
 	}
 	return false
+}
+
+// outdated reports whether an instance is to give way to a newer generation.
+func (d *draft) outdated(i *Instance) bool {
+	k := d.find(i.Slot)
+	return k >= 0 && d.w.Spec.Rollout.Order != Manual && i.Gen < d.slots[k].row.Gen
 }
 
 // mayDrain reports whether an instance may leave a machine that is drained:

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/atoll-platform/atoll/runtime/fleet"
 	"github.com/atoll-platform/atoll/runtime/workload/driver"
 )
 
@@ -57,7 +58,7 @@ func (d *draft) leave(n int, ev event, wd *world) {
 	}
 	switch {
 	case i.State == StateBackoff && ev == eventLost && i.Goal == GoalRun:
-		i.State, i.Next, i.Ports, i.Machine = StateNew, ActionNone, nil, ""
+		d.displace(i)
 		return
 	case i.State == StateBackoff:
 		d.rest(n, out, wd)
@@ -177,7 +178,7 @@ func (d *draft) released(n int, wd *world) {
 	history := d.w.Spec.Behave.Keep == KeepHistory
 	switch {
 	case next == ActionRestart && i.Goal == GoalRun && i.Exit.Outcome == OutcomeLost:
-		i.State, i.Next, i.Ports, i.Machine = StateNew, ActionNone, nil, ""
+		d.displace(i)
 	case next == ActionRestart && i.Goal == GoalRun:
 		if d.slots[k].row.NotBefore.After(d.now) {
 			i.State = StateBackoff
@@ -196,7 +197,8 @@ func (d *draft) released(n int, wd *world) {
 			w.Count = max(0, w.Count-1)
 		}
 	default:
-		i.State, i.OpSeq = StateEnded, 0
+		d.vacate(i, StateEnded)
+		i.OpSeq = 0
 	}
 }
 
@@ -204,5 +206,12 @@ func (d *draft) released(n int, wd *world) {
 func (d *draft) retire(n int) {
 	i := d.inst(n)
 	at := d.now
-	i.State, i.Retired, i.OpSeq, i.Wait = StateEnded, &at, 0, Wait{}
+	d.vacate(i, StateEnded)
+	i.Retired, i.OpSeq, i.Wait = &at, 0, Wait{}
+}
+
+// displace lets an instance be placed anew: its machine is gone.
+func (d *draft) displace(i *Instance) {
+	d.vacate(i, StateNew)
+	i.Next, i.Ports, i.Machine, i.Reserved = ActionNone, nil, "", fleet.Resources{}
 }

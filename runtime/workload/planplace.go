@@ -137,7 +137,7 @@ func (d *draft) giveUp(k, n int, wd *world) {
 func (d *draft) place(n int, wd *world) bool {
 	i := d.insts[n].row
 	spec := d.effective(i)
-	ms := wd.machines()
+	ms := d.machines(wd)
 	need := fleet.Need{
 		Resources: spec.Resources, Machine: spec.Place.Machine, Realm: d.w.Realm,
 		Hard: spec.Place.Hard, Soft: spec.Place.Soft, Prefer: i.Machine, HasTag: wd.hasTag,

@@ -348,22 +348,16 @@ func (r *runner) stop(h driver.Handle, attached bool) {
 
 // stuck follows a run that does not end even when killed.
 func (r *runner) stuck(h driver.Handle, x driver.Exit) {
-	abandon := r.spec.Stop.Stuck == Abandon
 	if r.told().stop {
 		r.report(eventStuck, nil)
 	} else {
-		abandon = true
 		r.report(eventFailed, func(rep *report) { rep.exit, rep.forced, rep.stuck = r.tidy(x), true, true })
 	}
 	released := false
 	for {
 		select {
 		case <-h.Done():
-			if abandon {
-				r.report(eventReturned, nil)
-			} else {
-				r.ended(eventExit, exitOf(h), true)
-			}
+			r.ended(eventExit, exitOf(h), true)
 			return
 		case <-r.signal:
 		}

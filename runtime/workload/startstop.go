@@ -46,14 +46,8 @@ func (e *edit) start() error {
 			st.FlapSince, st.FlapFalse = time.Time{}, time.Time{}
 		}
 	}
-	have := 0
-	for k := range e.slots {
-		if e.slots[k].row != nil {
-			have++
-		}
-	}
-	if e.w.Spec.Behave.Strict || have == 0 {
-		e.grow(e.w.Count)
+	if e.w.Spec.Behave.Strict || len(e.members()) == 0 {
+		e.fit()
 	}
 	n := 0
 	for k := range e.slots {
@@ -68,6 +62,15 @@ func (e *edit) start() error {
 	}
 	e.fill(nil)
 	return nil
+}
+
+// fit makes as many slots as are wanted.
+func (e *edit) fit() {
+	have := e.members()
+	e.grow(e.w.Count)
+	if over := len(have) - e.w.Count; over > 0 {
+		e.shrink(have, over)
+	}
 }
 
 // startSlot makes slot k run, unless it does.
@@ -157,10 +160,7 @@ func (e *edit) scale(n int) {
 		}
 		e.w.State = Started
 	}
-	e.grow(n)
-	if over := len(have) - n; over > 0 {
-		e.shrink(have, over)
-	}
+	e.fit()
 	e.fill(nil)
 }
 

@@ -4,7 +4,9 @@
 // one of its Run, its working directory is its private directory, and there is
 // no shell unless the spec asks for a command line. A command without a slash
 // is looked up in the PATH of the instance, not in the platform's. There is no
-// chroot and no namespace: the driver runs what its owner trusts.
+// chroot and no namespace: the driver runs what its owner trusts. Descriptors
+// that the platform was itself started with, and left without close-on-exec,
+// reach its instances; none that Go opened does.
 //
 // # The end
 //

@@ -164,19 +164,18 @@ const shortLife = 10 * time.Millisecond
 
 func (h *handle) protectLater() { h.protect = time.AfterFunc(shortLife, h.protectNow) }
 
-// protectNow records the instance and has it guarded.
+// protectNow has the instance guarded and records it.
 func (h *handle) protectNow() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.ending {
 		return
 	}
+	h.d.guard.add(h.process.pid)
 	if err := h.record(); err != nil { // then a later platform would not find it
 		h.reason = fmt.Sprintf("killed: its record cannot be written: %v", err)
 		_ = h.send(syscall.SIGKILL)
-		return
 	}
-	h.d.guard.add(h.process.pid)
 }
 
 // wait sees the instance to its end. It returns when nothing of it is left.

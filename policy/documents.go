@@ -155,15 +155,19 @@ func (d *Documents) List(ctx context.Context) ([]DocumentInfo, error) {
 	return out, nil
 }
 
-// Get returns a version of a document, the newest if version is 0. NotFound:
-// there is none, it was deleted (unless an old version is asked for), or the
-// caller may not read it. Denied: the caller may not read policy about a realm
-// that occurs in it.
+// Get returns a version of a document, the newest if version is 0. Invalid: no
+// document can have that name; NotFound: there is none, it is deleted, it never
+// had that version, or the caller may not read it; Denied: the caller may not
+// read policy about a realm that occurs in the text.
 func (d *Documents) Get(ctx context.Context, name string, version uint64) (DocumentInfo, error) {
 	const op = "policy.Documents.Get"
+	if !ValidDocumentName(name) {
+		return DocumentInfo{}, &atoll.Error{Kind: atoll.Invalid, Op: op, Msg: fmt.Sprintf("%.150q: %s", name, nameRule),
+			Findings: []atoll.Finding{{Path: "name", Code: "name", Msg: nameRule}}}
+	}
 	v := d.st.View()
 	row, ok := documentRows.Get(v, name)
-	if !ok || row.Deleted && version == 0 || !d.guard.Allowed(ctx, Do(Read, documentFQN(name))) {
+	if !ok || row.Deleted || !d.guard.Allowed(ctx, Do(Read, documentFQN(name))) {
 		return DocumentInfo{}, noDocument(op, name)
 	}
 	number := version
@@ -175,7 +179,7 @@ func (d *Documents) Get(ctx context.Context, name string, version uint64) (Docum
 		return DocumentInfo{}, noDocument(op, fmt.Sprintf("%s version %d", name, number))
 	}
 	if doc, _ := Parse(name, ver.Text); doc != nil {
-		if err := d.askRealms(ctx, op, Read, realmsOf(doc)); err != nil {
+		if err := d.ask(ctx, op, d.aboutRealms(Read, realmsOf(doc))); err != nil {
 			return DocumentInfo{}, err
 		}
 	}
@@ -186,54 +190,34 @@ func noDocument(op, name string) error {
 	return &atoll.Error{Kind: atoll.NotFound, Op: op, Msg: fmt.Sprintf("no policy document %.150s", name), Subject: atoll.Subject{Type: "policydoc", ID: name}}
 }
 
-// realmKey is where a policy speaks about: a namespace and a resource type.
-type realmKey struct{ namespace, typ string }
+// maxSimTargets is how many targets one simulation may name.
+const maxSimTargets = 64
 
-func realmsOf(doc *Document) map[realmKey]bool {
-	keys := map[realmKey]bool{}
-	for _, p := range doc.Policies {
-		keys[realmKey{p.Realm.namespace(), p.Realm.Type}] = true
-	}
-	return keys
-}
-
-// namespace is the fixed part of the realm's namespace: a template or a *
-// stands for anything, so what is above it is asked about.
-func (r *Realm) namespace() string {
-	n := 0
-	for n < len(r.Namespace) && !isFree(r.Namespace[n]) {
-		n++
-	}
-	return "/" + strings.Join(r.Namespace[:n], "/")
-}
-
-// askRealms asks for an action on policy about each realm; one of every type
-// is asked about for each type.
-func (d *Documents) askRealms(ctx context.Context, op string, a Action, realms map[realmKey]bool) error {
-	if PrincipalFrom(ctx) == nil {
-		return nil
-	}
-	for r := range realms {
-		types := []string{r.typ}
-		if r.typ == "*" {
-			types = d.types.order
-		}
-		for _, t := range types {
-			q := Question{Action: a, Target: FQN{Type: "policy", Namespace: r.namespace}, With: []Claim{{Type: "ResType", Value: t}}}
-			if err := d.guard.Check(ctx, q); err != nil {
-				return atoll.Wrap(op, err)
-			}
-		}
-	}
-	return nil
-}
-
-// Simulate explains what follows from the active set, with the documents of
-// the request on top, which are not kept. Denied unless the caller may read
-// policy about every realm asked for and every realm in the answer; else as
+// Simulate explains what follows from the active set, with texts on top as
+// documents of their own or in the place of those of the same name; they are
+// not kept. Denied unless the caller may read policy about every realm asked
+// for and every realm in the answer; Invalid if a text has errors, and else as
 // Set.Simulate.
-func (d *Documents) Simulate(ctx context.Context, req SimRequest) (SimResponse, error) {
+func (d *Documents) Simulate(ctx context.Context, req SimRequest, texts ...DocumentText) (SimResponse, error) {
 	const op = "policy.Documents.Simulate"
+	if len(req.Targets) > maxSimTargets {
+		return SimResponse{}, atoll.Errorf(atoll.Invalid, op, "a simulation has at most %d targets", maxSimTargets)
+	}
+	set, docs := d.Set(), req.Docs
+	if len(texts) > 0 {
+		more, _, err := parseTexts(op, texts, set)
+		if err != nil {
+			return SimResponse{}, err
+		}
+		docs = append(slices.Clip(docs), more...)
+	}
+	if len(docs) > 0 {
+		next, ds := set.With(docs, nil)
+		if next == nil {
+			return SimResponse{}, textError(op, ds)
+		}
+		set, req.Docs = next, nil
+	}
 	asked := map[realmKey]bool{}
 	for _, t := range req.Targets {
 		asked[realmKey{t.Namespace, t.Type}] = true
@@ -241,10 +225,10 @@ func (d *Documents) Simulate(ctx context.Context, req SimRequest) (SimResponse, 
 	if len(req.Targets) == 0 {
 		asked[realmKey{"/", "*"}] = true
 	}
-	if err := d.askRealms(ctx, op, Read, asked); err != nil {
+	if err := d.ask(ctx, op, d.aboutRealms(Read, asked)); err != nil {
 		return SimResponse{}, err
 	}
-	out, err := d.Set().Simulate(req)
+	out, err := set.Simulate(req)
 	if err != nil {
 		return SimResponse{}, atoll.Wrap(op, err)
 	}
@@ -254,21 +238,27 @@ func (d *Documents) Simulate(ctx context.Context, req SimRequest) (SimResponse, 
 			shown[realmKey{r.namespace(), r.Type}] = true
 		}
 	}
-	if err := d.askRealms(ctx, op, Read, shown); err != nil {
+	if err := d.ask(ctx, op, d.aboutRealms(Read, shown)); err != nil {
 		return SimResponse{}, err
 	}
 	return out, nil
 }
 
 // DefaultNamespace returns the home of the caller, as the rules about tokens
-// give it.
+// give it: for an account without such a rule the one that is its own.
 func (d *Documents) DefaultNamespace(ctx context.Context) string {
 	p := PrincipalFrom(ctx)
 	if p == nil {
 		return "/"
 	}
-	r := d.Set().Session(p.Claims).Evaluate(FQN{Type: "auth", Namespace: "/oauth2/http"})
-	return DefaultNamespace(r, p.Name)
+	r := d.Set().Session(p.Claims).Evaluate(FQN{Type: "auth", Namespace: "/oauth2/http"}, with(p, Question{})...)
+	ns := DefaultNamespace(r, p.Name)
+	i := slices.IndexFunc(p.Claims, func(c Claim) bool { return c.Issuer == AccountIssuer && c.Type == "home" })
+	if i < 0 || ns == DefaultNamespace(r, "-"+p.Name) {
+		return ns // no account, or the rules name the whole of it
+	}
+	// Two accounts may be alike up to the @: the home of an account is its alone.
+	return ns[:strings.LastIndexByte(ns, '/')+1] + Token(p.Claims[i].Value, "nobody")
 }
 
 // Version returns the version of the policy: one more with each write.

@@ -443,8 +443,12 @@ func TestSimulateAsksForEveryRealm(t *testing.T) {
 
 func TestDefaultNamespace(t *testing.T) {
 	o := newOffice(t)
-	if got := o.docs.DefaultNamespace(as(person("neo@zion"))); got != "/sandbox/neo" {
-		t.Errorf("without rules: %s", got)
+	outsider := &policy.Principal{Kind: policy.External, Name: "neo@zion", Claims: []policy.Claim{{Issuer: "auth_server@apcera.me", Type: "name", Value: "neo@zion"}}}
+	if got := o.docs.DefaultNamespace(as(outsider)); got != "/sandbox/neo" {
+		t.Errorf("without rules and account: %s", got)
+	}
+	if got := o.docs.DefaultNamespace(as(person("neo@zion"))); got != "/sandbox/neo@zion" {
+		t.Errorf("without rules, of an account whose home has the whole name: %s", got)
 	}
 	o.put(t, t.Context(), policy.DocumentWrite{Name: "home", Text: `auth::/oauth2/http { if (account->kind == user) { defaultNamespace "/team/red" } }`})
 	if got := o.docs.DefaultNamespace(as(person("neo"))); got != "/team/red" {

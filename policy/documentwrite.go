@@ -2,6 +2,7 @@ package policy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -22,24 +23,49 @@ const System atoll.Code = "system"
 // maxWrites is how many documents one call may write.
 const maxWrites = 1000
 
+// DocumentText is a document as its writer gives it.
+type DocumentText struct{ Name, Text string }
+
+// StaleDocument is one of the details of a Conflict: a document that is not at
+// the version that the write was made for.
+type StaleDocument struct {
+	Name    string
+	Current uint64 // 0: there is no such document
+}
+
+// The details of failures, by name.
+const (
+	DetailDiagnostics = "diagnostics" // of Invalid: []Diagnostic, the errors in the texts
+	DetailStale       = "documents"   // of Conflict: []StaleDocument
+)
+
 // Put makes or changes documents, all or none, and returns the version of the
 // policy and the warnings. Invalid: a name twice or malformed, or texts that
-// have errors, each a finding; Denied: the caller may not create or update a
-// document or policy about a realm in the old or the new text, or a document
-// is the platform's own; Conflict (stale): a version is not the present one;
-// TooLarge: a text above MaxDocument.
+// have errors, each a finding and one of the diagnostics among the details;
+// Denied: the caller may not create or update a document or policy about a
+// realm in the old or the new text, or a document is the platform's own;
+// Conflict (stale): a version is not the present one, every such document is
+// among the details.
 func (d *Documents) Put(ctx context.Context, writes []DocumentWrite) (uint64, []Diagnostic, error) {
 	const op = "policy.Documents.Put"
-	docs, warnings, err := parseWrites(op, writes)
+	texts := make([]DocumentText, len(writes))
+	for i, w := range writes {
+		texts[i] = DocumentText{w.Name, w.Text}
+	}
+	docs, warnings, err := parseTexts(op, texts, d.Set())
 	if err != nil {
 		return 0, nil, err
 	}
+	asked := make([]uint64, len(writes))
 	for i, w := range writes {
-		if err := d.askWrite(ctx, op, w.Name, docs[i]); err != nil {
+		if asked[i], err = d.askWrite(ctx, op, w.Name, docs[i]); err != nil {
 			return 0, nil, err
 		}
 	}
-	version, more, err := d.write(ctx, op, docs, nil, func(tx *store.Tx) error {
+	version, _, err := d.write(ctx, op, docs, nil, func(tx *store.Tx) error {
+		if err := checkVersions(tx, op, writes, asked); err != nil {
+			return err
+		}
 		for _, w := range writes {
 			if err := putDocument(tx, w); err != nil {
 				return err
@@ -47,65 +73,95 @@ func (d *Documents) Put(ctx context.Context, writes []DocumentWrite) (uint64, []
 		}
 		return nil
 	})
-	return version, append(warnings, more...), err
+	if err != nil {
+		return 0, nil, err
+	}
+	return version, warnings, nil
 }
 
-func parseWrites(op string, writes []DocumentWrite) ([]*Document, []Diagnostic, error) {
-	if len(writes) == 0 || len(writes) > maxWrites {
+const nameRule = "a document's name is 1 to 128 letters, digits, - and _, and does not start with -"
+
+// parseTexts reads documents and holds them to the types and tables of a set.
+// It returns the warnings.
+func parseTexts(op string, texts []DocumentText, set *Set) ([]*Document, []Diagnostic, error) {
+	if len(texts) == 0 || len(texts) > maxWrites {
 		return nil, nil, &atoll.Error{Kind: atoll.Invalid, Op: op, Msg: fmt.Sprintf("want 1 to %d documents", maxWrites),
 			Findings: []atoll.Finding{{Path: "docs", Code: "length", Msg: fmt.Sprintf("docs has 1 to %d entries", maxWrites)}}}
 	}
 	var findings []atoll.Finding
 	var found []Diagnostic
-	docs := make([]*Document, len(writes))
+	docs := make([]*Document, len(texts))
 	seen := map[string]bool{}
-	for i, w := range writes {
+	for i, t := range texts {
 		path := fmt.Sprintf("docs/%d/name", i)
 		switch {
-		case !ValidDocumentName(w.Name):
-			findings = append(findings, atoll.Finding{Path: path, Code: "name", Msg: "a document's name is 1 to 128 letters, digits, - and _, and does not start with -"})
+		case !ValidDocumentName(t.Name):
+			findings = append(findings, atoll.Finding{Path: path, Code: "name", Msg: nameRule})
 			continue
-		case seen[w.Name]:
-			findings = append(findings, atoll.Finding{Path: path, Code: "duplicate", Msg: "document " + w.Name + " occurs twice"})
+		case seen[t.Name]:
+			findings = append(findings, atoll.Finding{Path: path, Code: "duplicate", Msg: "document " + t.Name + " occurs twice"})
 			continue
 		}
-		seen[w.Name] = true
-		doc, ds := Parse(w.Name, w.Text)
+		seen[t.Name] = true
+		doc, ds := Parse(t.Name, t.Text)
 		docs[i], found = doc, append(found, ds...)
+		if doc != nil {
+			found = append(found, checkDocument(doc, set.vars, set.types)...)
+		}
 	}
 	if len(findings) > 0 {
 		return nil, nil, &atoll.Error{Kind: atoll.Invalid, Op: op, Msg: "the documents are not valid", Findings: findings}
 	}
-	if err := DiagnosticsError(op, found); err != nil {
+	if err := textError(op, found); err != nil {
 		return nil, nil, err
 	}
 	return docs, found, nil
 }
 
-// askWrite asks whether the caller may write a document, given what is stored
-// under its name now.
-func (d *Documents) askWrite(ctx context.Context, op, name string, doc *Document) error {
-	action, realms := Create, map[realmKey]bool{}
-	if old, ok := documentRows.Get(d.st.View(), name); ok && !old.Deleted {
-		action = Update
-		if old.System {
-			return systemDocument(op, name)
-		}
-		if o, _ := Parse(name, old.Text); o != nil {
-			realms = realmsOf(o)
-		}
+// textError is DiagnosticsError with the errors among the details.
+func textError(op string, ds []Diagnostic) error {
+	err := DiagnosticsError(op, ds)
+	if e, ok := errors.AsType[*atoll.Error](err); ok {
+		e.Details = map[string]any{DetailDiagnostics: slices.DeleteFunc(slices.Clone(ds), Diagnostic.Warning)}
 	}
-	if doc == nil {
-		action = Delete
-	} else {
-		for r := range realmsOf(doc) {
-			realms[r] = true
+	return err
+}
+
+// checkVersions holds the writes against what is stored: a version that is not
+// the present one, and a document that changed since the caller was asked
+// about, are stale.
+func checkVersions(tx *store.Tx, op string, writes []DocumentWrite, asked []uint64) error {
+	var stale []StaleDocument
+	msg := ""
+	for i, w := range writes {
+		current := currentVersion(tx, w.Name)
+		if w.ForVersion == current && asked[i] == current {
+			continue
 		}
+		switch {
+		case msg != "":
+		case w.ForVersion == current:
+			msg = fmt.Sprintf("document %s changed meanwhile", w.Name)
+		case current == 0:
+			msg = fmt.Sprintf("there is no document %s, and so no version %d", w.Name, w.ForVersion)
+		default:
+			msg = fmt.Sprintf("document %s is at version %d, not %d", w.Name, current, w.ForVersion)
+		}
+		stale = append(stale, StaleDocument{w.Name, current})
 	}
-	if err := d.guard.Check(ctx, Do(action, documentFQN(name))); err != nil {
-		return atoll.Wrap(op, err)
+	if stale == nil {
+		return nil
 	}
-	return d.askRealms(ctx, op, Update, realms)
+	return &atoll.Error{Kind: atoll.Conflict, Code: atoll.Stale, Op: op, Msg: msg,
+		Subject: atoll.Subject{Type: "policydoc", ID: stale[0].Name}, Details: map[string]any{DetailStale: stale}}
+}
+
+// currentVersion is the version of a document, 0 if there is none.
+func currentVersion(r store.Reader, name string) uint64 {
+	if row, ok := documentRows.Get(r, name); ok && !row.Deleted {
+		return row.Number
+	}
+	return 0
 }
 
 func systemDocument(op, name string) error {
@@ -113,26 +169,18 @@ func systemDocument(op, name string) error {
 		Subject: atoll.Subject{Type: "policydoc", ID: name}}
 }
 
+// putDocument writes a document whose version was checked.
 func putDocument(tx *store.Tx, w DocumentWrite) error {
 	row := documentRow{Meta: store.Meta{ID: w.Name}}
 	if old, ok := documentRows.Get(tx, w.Name); ok {
 		row = *old
 	}
-	current := row.Number
-	if row.Deleted {
-		current = 0
-	}
-	if w.ForVersion != current {
-		return &atoll.Error{Kind: atoll.Conflict, Code: atoll.Stale, Op: "policy.Documents.Put",
-			Msg:     fmt.Sprintf("document %s is at version %d, not %d", w.Name, current, w.ForVersion),
-			Subject: atoll.Subject{Type: "policydoc", ID: w.Name}}
-	}
-	if row.System && !row.Deleted {
-		return systemDocument("policy.Documents.Put", w.Name)
-	}
 	event := "policydoc.update"
-	if current == 0 {
-		event = "policydoc.create"
+	switch {
+	case w.ForVersion == 0:
+		event, row.System = "policydoc.create", false
+	case row.System:
+		return systemDocument("policy.Documents.Put", w.Name)
 	}
 	row.Number++
 	row.Text, row.Deleted = w.Text, false
@@ -152,30 +200,48 @@ func storeDocument(tx *store.Tx, row *documentRow, event string) error {
 }
 
 // Delete deletes documents, all or none, and returns the version of the
-// policy. Old versions stay readable. NotFound: one does not exist, or the
-// caller may not read it; Denied as Put.
+// policy. A name that occurs several times counts once. NotFound: a document
+// does not exist, or the caller may not read it; Denied as Put; Conflict: the
+// documents change so often that the caller cannot be asked about them.
 func (d *Documents) Delete(ctx context.Context, names []string) (uint64, error) {
 	const op = "policy.Documents.Delete"
 	if len(names) == 0 || len(names) > maxWrites {
-		return 0, atoll.Errorf(atoll.Invalid, op, "want 1 to %d names", maxWrites)
+		return 0, atoll.Errorf(atoll.Invalid, op, "want the names of 1 to %d documents", maxWrites)
 	}
 	names = slices.Compact(slices.Sorted(slices.Values(names)))
-	for _, n := range names {
-		row, ok := documentRows.Get(d.st.View(), n)
-		if !ok || row.Deleted || !d.guard.Allowed(ctx, Do(Read, documentFQN(n))) {
-			return 0, noDocument(op, n)
+	var version uint64
+	var err error
+	for range 10 {
+		if version, err = d.tryDelete(ctx, op, names); atoll.CodeOf(err) != atoll.Stale {
+			break
 		}
 	}
+	return version, err
+}
+
+// tryDelete is Delete unless a document changes between the asking and the
+// deleting: then it is stale.
+func (d *Documents) tryDelete(ctx context.Context, op string, names []string) (uint64, error) {
 	for _, n := range names {
-		if err := d.askWrite(ctx, op, n, nil); err != nil {
+		if err := d.readable(ctx, op, n); err != nil {
+			return 0, err
+		}
+	}
+	asked := make([]uint64, len(names))
+	for i, n := range names {
+		var err error
+		if asked[i], err = d.askWrite(ctx, op, n, nil); err != nil {
 			return 0, err
 		}
 	}
 	version, _, err := d.write(ctx, op, nil, names, func(tx *store.Tx) error {
-		for _, n := range names {
+		for i, n := range names {
 			row, ok := documentRows.Get(tx, n)
-			if !ok || row.Deleted {
+			switch {
+			case !ok || row.Deleted:
 				return noDocument(op, n)
+			case row.Number != asked[i]:
+				return &atoll.Error{Kind: atoll.Conflict, Code: atoll.Stale, Op: op, Msg: "document " + n + " changed meanwhile"}
 			}
 			c := *row
 			c.Deleted, c.Text = true, ""
@@ -196,7 +262,7 @@ func (d *Documents) write(ctx context.Context, op string, put []*Document, drop 
 	now := d.refresh()
 	next, found := now.set.With(put, drop)
 	if next == nil {
-		return 0, nil, DiagnosticsError(op, found)
+		return 0, nil, textError(op, found)
 	}
 	var version uint64
 	index, err := d.st.Update(ctx, func(tx *store.Tx) (err error) {
@@ -311,9 +377,11 @@ func checkTable(name string, columns []string, cells [][]string) []atoll.Finding
 
 // Install writes the documents of a fresh platform into a store that has never
 // had any, and brings the platform's own documents up to date in one that has.
-// It is for the embedding program, at start-up: it asks nobody.
+// It is for the embedding program, at start-up: it asks nobody, and whatever it
+// writes is written by "system".
 func (d *Documents) Install(ctx context.Context, docs []DefaultDocument) error {
 	const op = "policy.Documents.Install"
+	ctx = WithPrincipal(ctx, &Principal{Kind: Component, Name: "system"})
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	_, err := d.st.Update(ctx, func(tx *store.Tx) error {

@@ -136,15 +136,15 @@ func (s *Set) Simulate(req SimRequest) (SimResponse, error) {
 	if err != nil {
 		return SimResponse{}, err
 	}
-	out := SimResponse{Lines: []SimLine{}}
+	out, steps := SimResponse{Lines: []SimLine{}}, 0
 	for _, t := range targets {
 		m := newSimulation(s, t, req)
-		m.lines = out.Lines
+		m.lines, m.steps = out.Lines, steps // the bounds are those of the whole answer
 		from := len(out.Lines)
 		if err := m.run(req.Claims); err != nil {
 			return SimResponse{}, err
 		}
-		out.Lines = m.lines
+		out.Lines, steps = m.lines, m.steps
 		if len(targets) > 1 {
 			for i := range out.Lines[from:] {
 				out.Lines[from+i].FQN = t.String()

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/atoll-platform/atoll"
+	"github.com/atoll-platform/atoll/httpapi/apcera"
 	"github.com/atoll-platform/atoll/httpapi/coral"
 	"github.com/atoll-platform/atoll/httpapi/rest"
 	"github.com/atoll-platform/atoll/platform"
@@ -64,8 +65,12 @@ func New(p *platform.Platform, opts ...Option) (*Handler, error) {
 	if err != nil {
 		return nil, atoll.Wrap(op, err)
 	}
+	v1, err := apcera.New(p, apcera.Options{Remote: o.remote})
+	if err != nil {
+		return nil, atoll.Wrap(op, err)
+	}
 	o.rest.Dialects = map[string]rest.DialectOptions{"coral": {MaxBody: p.Settings().MaxBody}}
-	s, err := rest.NewServer(o.rest, c)
+	s, err := rest.NewServer(o.rest, c, v1)
 	if err != nil {
 		return nil, atoll.Errorf(atoll.Invalid, op, "%w", err)
 	}

@@ -136,7 +136,6 @@ type reply struct {
 	e      *env
 	access rest.Access
 	sent   string // method
-	route  string // as called: path without query
 }
 
 func (c caller) do(method, target string, body any) *reply {
@@ -162,8 +161,7 @@ func (c caller) patch(target string, body any) *reply {
 	c.e.t.Helper()
 	return c.do("PATCH", target, body)
 }
-func (c caller) put(target string, body any) *reply { c.e.t.Helper(); return c.do("PUT", target, body) }
-func (c caller) create(definition any) *reply {
+func (c caller) create(definition string) *reply {
 	c.e.t.Helper()
 	return c.post("/api/runtimes", definition)
 }

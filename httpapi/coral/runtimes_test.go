@@ -5,12 +5,16 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/atoll-platform/atoll"
 	"github.com/atoll-platform/atoll/actor"
 	"github.com/atoll-platform/atoll/actor/builtin"
+	"github.com/atoll-platform/atoll/httpapi"
+	"github.com/atoll-platform/atoll/httpapi/rest"
 	"github.com/atoll-platform/atoll/platform"
+	"github.com/atoll-platform/atoll/tenancy"
 )
 
 // shownPair is pair as answers show it, with the owner behind the name.
@@ -377,17 +381,16 @@ func TestARuntimeThatCannotBeMadeLeavesNothing(t *testing.T) {
 }
 
 func TestDeletingAllTellsOfWhatFailed(t *testing.T) {
-	var e *env
-	reg, _ := breaking(t, func() {
-		ctx, cancel := context.WithCancel(context.Background())
-		cancel()
-		_ = e.p.Shutdown(ctx) // what cannot end at once is given up: the store closes under the deletion
+	synctest.Test(t, func(t *testing.T) {
+		reg, _ := breaking(t, func() { time.Sleep(2 * time.Second) })
+		e := bare(t, []platform.Option{platform.WithAuthentication(tenancy.AcceptAll), platform.WithActors(reg)},
+			httpapi.WithLimits(rest.Limits{Handler: time.Second}))
+		c := e.nobody()
+		c.create(solo("a", "closing")).is(201, "")
+		c.create(pair("b")).is(201, "")
+		c.delete("/api/runtimes").is(500, `{"action":"Delete runtimes","success":false,"reason":"Some runtimes could not be deleted.","results":{"coral-a":true,"coral-b":false}}`)
+		c.delete("/api/runtimes").is(200, `{"action":"Delete runtimes","success":true,"results":{"coral-b":true}}`)
 	})
-	e = open(t, platform.WithActors(reg))
-	c := e.nobody()
-	c.create(solo("a", "closing")).is(201, "")
-	c.create(pair("b")).is(201, "")
-	c.delete("/api/runtimes").is(500, `{"action":"Delete runtimes","success":false,"reason":"Some runtimes could not be deleted.","results":{"coral-a":true,"coral-b":false}}`)
 }
 
 func TestCopiesAreNotCalledOneByOne(t *testing.T) {

@@ -147,8 +147,8 @@ func (u *User) coupleNames() {
 	}
 }
 
-// codeReserved is the code of a Conflict with a name nobody may take.
-const codeReserved atoll.Code = "reserved"
+// Reserved is the code of a Conflict with a name that nobody may take.
+const Reserved atoll.Code = "reserved"
 
 // free returns a Conflict if name or email are not to be had.
 func (s *Service) free(r store.Reader, name, email string) error {
@@ -158,7 +158,7 @@ func (s *Service) free(r store.Reader, name, email string) error {
 			Findings: []atoll.Finding{{Path: path, Code: string(code), Msg: msg}}, Details: map[string]any{"index": path}}
 	}
 	if reserved(name, s.domain) {
-		return taken(codeReserved, "name", name, "reserved")
+		return taken(Reserved, "name", name, "reserved")
 	}
 	if _, ok := UserByName(r, name); ok {
 		return taken(atoll.Exists, "name", name, "taken")

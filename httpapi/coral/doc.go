@@ -6,4 +6,28 @@
 // in package rest makes routes, checks, errors and documents of the table.
 // What a call may do, and what is wrong with its input, is decided by the
 // services, which say the same to Go code.
+//
+// # Errors
+//
+// Every answer of 400 and above is one body: success false, a reason of one
+// line, the action of the call where the call is known, details with every
+// finding on a line of its own, and, for a definition with faults, errors and
+// codes of the same length and order. Reasons and actions are stable texts.
+// What could not be found names itself: the action of a runtime that is
+// missing is "Find runtime" whatever the call, that of one of its actors
+// "Get actor".
+//
+// # Where the API leaves room
+//
+//   - An event for a full queue is refused at once with 429 and Retry-After,
+//     one for a stopped runtime with 409.
+//   - POST /api/runtimes?dry-run=true checks a definition, answers 200 with the
+//     definition and its warnings, and makes nothing.
+//   - A change of settings is a tree, dotted keys, or both; what GET shows may
+//     be sent back, and the answer lists the keys that changed.
+//   - Single copies of a runtime in copies have statistics and nothing else:
+//     405 for every other call.
+//   - The same-origin guard is on, since Basic credentials and the mode
+//     accept-all are ambient; accept-all serves this machine alone unless
+//     Options say otherwise.
 package coral

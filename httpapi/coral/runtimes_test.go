@@ -405,7 +405,7 @@ func TestCopiesAreNotCalledOneByOne(t *testing.T) {
 	} {
 		for _, ref := range []string{"r.1", "neo-r.2"} {
 			a := neo.do(c.method, "/api/runtimes/"+ref+c.path, c.body)
-			if a.Status != 405 || a.Header.Get("Allow") != "GET, HEAD, OPTIONS" || !strings.Contains(a.Body, "of a runtime are not addressed one by one") {
+			if a.Status != 405 || a.Header.Get("Allow") != "GET, HEAD, OPTIONS" {
 				t.Fatalf("%s %s: %d %v %s", c.method, ref+c.path, a.Status, a.Header, a.Body)
 			}
 			a.is(405, "")

@@ -95,7 +95,7 @@ func (a *api) createUser(ctx context.Context, in createUserIn) (rest.Created[cre
 	}
 	u, ids, err := a.p.CreateUser(ctx, n, grants)
 	if err != nil {
-		return rest.Created[createdUser]{}, inFields(err)
+		return rest.Created[createdUser]{}, a.inFields(err)
 	}
 	return rest.Created[createdUser]{V: createdUser{Action: "Add user", ID: u.ID, Success: true, User: a.usersOf(u)[0], Permissions: append([]string{}, ids...)}}, nil
 }
@@ -108,13 +108,17 @@ func pointer[T any](o rest.Opt[T]) *T {
 	return nil
 }
 
-// inFields puts the API's own word for the login name into an error.
-func inFields(err error) error {
+// inFields puts the API's own word for the login name into an error. A name that
+// nobody may have is not valid; only where everybody is coral, coral is taken.
+func (a *api) inFields(err error) error {
 	e, ok := errors.AsType[*atoll.Error](err)
 	if !ok {
 		return err
 	}
 	c := *e
+	if e.Kind == atoll.Conflict && e.Code == tenancy.Reserved && !a.p.AcceptsAll() {
+		c.Kind, c.Code = atoll.Invalid, ""
+	}
 	c.Findings = slices.Clone(e.Findings)
 	for i := range c.Findings {
 		if c.Findings[i].Path == "name" {
@@ -169,7 +173,7 @@ func (a *api) updateUser(ctx context.Context, in updateUserIn) (updatedUser, err
 	}
 	u, err := a.p.Users().Update(ctx, in.User, n)
 	if err != nil {
-		return updatedUser{}, inFields(err)
+		return updatedUser{}, a.inFields(err)
 	}
 	return updatedUser{Action: "Update user", Success: true, User: a.usersOf(u)[0]}, nil
 }

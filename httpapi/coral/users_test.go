@@ -93,7 +93,7 @@ func TestUsersWithFaults(t *testing.T) {
 	}
 	root.post("/api/users", `{}`).fails(400, "Add user", "uniqueName is missing or not valid.",
 		"uniqueName is required", "fullName is required", "email is required", "password is required")
-	root.post("/api/users", body("uniqueName", `"coral"`)).is(409, `{"action":"Add user","success":false,"reason":"*","details":"*"}`)
+	root.post("/api/users", body("uniqueName", `"coral"`)).is(400, `{"action":"Add user","success":false,"reason":"uniqueName is missing or not valid.","details":"*"}`)
 	root.post("/api/users", body("uniqueName", `"NEO"`)).is(409, `{"action":"Add user","success":false,"reason":"*","details":"*"}`)
 	root.post("/api/users", body("email", `"neo@test.example"`)).is(409, "")
 	for field, value := range map[string]string{"email": `"x"`, "fullName": `1`, "password": `"short"`, "admin": `1`, "department": `[]`} {
@@ -165,6 +165,7 @@ func TestTheImplicitUser(t *testing.T) {
 	const coral = `{"id":"` + implicitID + `","uniqueName":"coral","fullName":"","email":"","department":null,"mobilePhone":null,"admin":true,"createdOn":"` + at0 + `","lastLogin":null}`
 	e.nobody().get("/api/users").is(200, `[`+coral+`]`)
 	e.nobody().get("/api/users/coral").is(200, coral)
+	e.nobody().post("/api/users", `{"uniqueName":"coral","fullName":"C","email":"c@c","password":"abc123"}`).is(409, `{"action":"Add user","success":false,"reason":"*","details":"*"}`)
 	e.nobody().delete("/api/users/coral").is(409, `{"action":"Delete user","success":false,"reason":"*"}`)
 	e.nobody().patch("/api/users/coral", `{"fullName":"C"}`).is(409, "")
 }

@@ -48,7 +48,7 @@ type Handle interface {
 	Stop(ctx context.Context) error
 	// Kill ends the instance, as far as the driver can. It does not wait for the end.
 	Kill() error
-	// Stats measures now; after the end it returns the last values.
+	// Stats measures now; after the end it returns the last values, and no process.
 	Stats(ctx context.Context) (Stats, error)
 }
 
@@ -168,7 +168,7 @@ func (e *StartError) Is(target error) bool { return target == atoll.Failed }
 
 // Stats is what an instance uses.
 type Stats struct {
-	PID     int           // 0 = none
+	PID     int           // of the first process while there is one; 0 = none
 	CPU     time.Duration // processor time so far
 	Memory  int64         // bytes
 	Metrics map[string]float64

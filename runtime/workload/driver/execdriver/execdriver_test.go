@@ -359,19 +359,21 @@ func TestStopCommandEndsWithItsInstance(t *testing.T) {
 }
 
 func TestLimits(t *testing.T) {
-	d := newDriver(t, execdriver.Options{CheckEvery: 10 * time.Millisecond, OpenFiles: 33, CPUTime: time.Second})
+	watching := execdriver.Options{CheckEvery: 10 * time.Millisecond}
+	byKernel := execdriver.Options{CheckEvery: time.Hour, OpenFiles: 33, CPUTime: time.Second}
 	for name, tt := range map[string]struct {
+		opts   execdriver.Options
 		line   string
 		limits fleet.Resources
 		want   driver.Exit
 		out    string
 	}{
-		"are set before the first instruction": {line: "ulimit -n; ulimit -t; ulimit -f; ulimit -d", limits: fleet.Resources{Disk: 1 << 20, Memory: 1 << 30}, out: "33\n1\n2048\n2097152\n"},
-		"are none where none is asked for":     {line: "ulimit -f; ulimit -d", out: "unlimited\nunlimited\n"},
-		"end what uses the processor too long": {line: "while :; do :; done", want: driver.Exit{Code: 137, Signal: "SIGKILL"}},
-		"end what fills its directory":         {line: "i=0; while :; do i=$((i+1)); head -c 50000 /dev/zero > f$i; sleep 0.01; done", limits: fleet.Resources{Disk: 1 << 20}, want: driver.Exit{Code: 137, Signal: "SIGKILL", Reason: "killed: more than 1048576 bytes in the directory"}},
-		"end what fills a file":                {line: "exec head -c 2000000 /dev/zero > f", limits: fleet.Resources{Disk: 1 << 20}, want: driver.Exit{Code: 153, Signal: "SIGXFSZ"}},
-		"end what uses too much memory":        {line: "head -c 30000000 /dev/zero | tail -c 30000000 & head -c 30000000 /dev/zero | tail -c 30000000 | sleep 1000", limits: fleet.Resources{Memory: 20 << 20}, want: driver.Exit{Code: 137, Signal: "SIGKILL", Reason: "killed: more than 20971520 bytes of memory in use"}},
+		"are set before the first instruction": {opts: byKernel, line: "ulimit -n; ulimit -t; ulimit -f; ulimit -d", limits: fleet.Resources{Disk: 1 << 20, Memory: 1 << 30}, out: "33\n1\n2048\n2097152\n"},
+		"are none where none is asked for":     {opts: watching, line: "ulimit -f; ulimit -d", out: "unlimited\nunlimited\n"},
+		"end what uses the processor too long": {opts: byKernel, line: "while :; do :; done", want: driver.Exit{Code: 137, Signal: "SIGKILL"}},
+		"end what fills its directory":         {opts: watching, line: "i=0; while :; do i=$((i+1)); head -c 50000 /dev/zero > f$i; sleep 0.01; done", limits: fleet.Resources{Disk: 1 << 20}, want: driver.Exit{Code: 137, Signal: "SIGKILL", Reason: "killed: more than 1048576 bytes in the directory"}},
+		"end what fills a file":                {opts: byKernel, line: "exec head -c 2000000 /dev/zero > f", limits: fleet.Resources{Disk: 1 << 20}, want: driver.Exit{Code: 153, Signal: "SIGXFSZ"}},
+		"end what uses too much memory":        {opts: watching, line: "head -c 30000000 /dev/zero | tail -c 30000000 & head -c 30000000 /dev/zero | tail -c 30000000 | sleep 1000", limits: fleet.Resources{Memory: 20 << 20}, want: driver.Exit{Code: 137, Signal: "SIGKILL", Reason: "killed: more than 20971520 bytes of memory in use"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			j := prepare(t, driver.Process{Shell: tt.line})
@@ -379,7 +381,7 @@ func TestLimits(t *testing.T) {
 			if strings.Contains(name, "memory") {
 				j.run.Stdout = nil
 			}
-			j.start(t, d).want(t, tt.want)
+			j.start(t, newDriver(t, tt.opts)).want(t, tt.want)
 			if j.out.String() != tt.out {
 				t.Errorf("output %q, want %q", j.out, tt.out)
 			}

@@ -16,6 +16,21 @@ import (
 	"github.com/atoll-platform/atoll/runtime/workload/driver"
 )
 
+// eventually asks until cond holds, at most for a while.
+func eventually(t *testing.T, what string, cond func() bool) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	limit := time.After(20 * time.Second)
+	for !cond() {
+		select {
+		case <-tick.C:
+		case <-limit:
+			t.Fatalf("waited for %s in vain", what)
+		}
+	}
+}
+
 // strangers starts a group as a platform that is gone would have left it, and
 // returns its number and what its record would say.
 func strangers(t *testing.T) (int, record) {
@@ -92,15 +107,11 @@ func TestSweepFindsGroupsWithoutTheirFirstProcess(t *testing.T) {
 			root := t.TempDir()
 			pid, r := strangers(t)
 			r.session += session
-			for len(members(pid)) < 2 { // its child is on its way
-				time.Sleep(time.Millisecond)
-			}
+			eventually(t, "the child", func() bool { return len(members(pid)) == 2 })
 			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 				t.Fatal(err)
 			}
-			for len(members(pid)) != 1 {
-				time.Sleep(time.Millisecond)
-			}
+			eventually(t, "the end of the first process", func() bool { return len(members(pid)) == 1 })
 			if err := os.WriteFile(filepath.Join(root, recordName("d", pid)), []byte(r.String()), 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -167,17 +178,12 @@ func TestGuardIsReplaced(t *testing.T) {
 		return d.guard.pid
 	}
 	guarded := func(n int) {
-		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		t.Helper()
+		eventually(t, "the groups to be guarded", func() bool {
 			d.guard.mu.Lock()
-			got, pid := len(d.guard.groups), d.guard.pid
-			d.guard.mu.Unlock()
-			if got == n && pid != 0 {
-				return
-			}
-			if time.Now().After(deadline) {
-				t.Fatalf("%d groups are guarded by %d, want %d", got, pid, n)
-			}
-		}
+			defer d.guard.mu.Unlock()
+			return len(d.guard.groups) == n && d.guard.pid != 0
+		})
 	}
 	a := start()
 	guarded(1)
@@ -187,8 +193,7 @@ func TestGuardIsReplaced(t *testing.T) {
 	}
 	_ = waitid(idPID, first, syscall.WEXITED|syscall.WNOWAIT)
 	b := start()
-	for deadline := time.Now().Add(10 * time.Second); guardPID() == first && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-	}
+	eventually(t, "the dead guard to be found out", func() bool { return guardPID() != first })
 	c := start()
 	guarded(3)
 	if guardPID() == first {

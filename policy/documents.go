@@ -147,8 +147,9 @@ type DocumentInfo struct {
 // by name, without their texts.
 func (d *Documents) List(ctx context.Context) ([]DocumentInfo, error) {
 	var out []DocumentInfo
+	readable := d.guard.Filter(ctx, Read, FQN{Type: "policydoc", Namespace: "/"})
 	for row := range documentRows.All(d.st.View()) {
-		if !row.Deleted && d.guard.Allowed(ctx, Do(Read, documentFQN(row.ID))) {
+		if !row.Deleted && readable(documentFQN(row.ID)) {
 			out = append(out, DocumentInfo{Name: row.ID, Version: row.Number, System: row.System, UpdatedAt: row.UpdatedAt, UpdatedBy: row.UpdatedBy})
 		}
 	}

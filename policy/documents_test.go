@@ -414,6 +414,38 @@ func TestDecisionLog(t *testing.T) {
 	}
 }
 
+func TestFilterOfAList(t *testing.T) {
+	o := newOffice(t)
+	o.put(t, t.Context(), policy.DocumentWrite{Name: "dev", Text: `job::/dev { if (account->name == neo) { permit read } } job::/ops::one { if (account->name == neo) { permit read } }`})
+	list := []policy.FQN{policy.MustParseFQN("job::/dev::a"), policy.MustParseFQN("job::/dev/x::b"), policy.MustParseFQN("job::/ops::one"), policy.MustParseFQN("job::/ops::two"), policy.MustParseFQN("job::/device::c")}
+	kept := func(ctx context.Context, root string) (out []string) {
+		keep := o.guard.Filter(ctx, policy.Read, policy.MustParseFQN(root))
+		for _, f := range list {
+			if keep(f) {
+				out = append(out, f.String())
+			}
+		}
+		return out
+	}
+	readable := []string{"job::/dev::a", "job::/dev/x::b", "job::/ops::one"}
+	for _, root := range []string{"job::/", "job::/dev", "job::/ops", "job::/dev/x", "package::/dev"} {
+		if diff := cmp.Diff(readable, kept(as(person("neo")), root)); diff != "" {
+			t.Errorf("below %s (-want +got):\n%s", root, diff)
+		}
+	}
+	if got := kept(as(person("trinity")), "job::/dev"); got != nil {
+		t.Errorf("a stranger reads %v", got)
+	}
+	if got := kept(context.Background(), "job::/dev"); len(got) != len(list) {
+		t.Errorf("the embedding program reads %v", got)
+	}
+	told := 0
+	o.lang.Log(func(policy.Logged) { told++ })
+	if kept(as(person("neo")), "job::/dev"); told != len(list) {
+		t.Errorf("the decision log was told of %d decisions about %d resources", told, len(list))
+	}
+}
+
 func TestSimulateAsksForEveryRealm(t *testing.T) {
 	o := newOffice(t)
 	o.put(t, t.Context(), policy.DocumentWrite{Name: "dev", Text: neoStarts},

@@ -201,8 +201,9 @@ func (p *Projects) Get(ctx context.Context, ref string) (*Project, error) {
 func (p *Projects) List(ctx context.Context) ([]*Project, error) {
 	v := p.s.st.View()
 	list := []*Project{}
+	readable := p.s.guard.Filter(ctx, policy.Read, policy.FQN{Type: "project", Namespace: "/coral"})
 	for row := range projects.All(v) {
-		if p.s.guard.Allowed(ctx, policy.Do(policy.Read, row.fqn(v))) {
+		if readable(row.fqn(v)) {
 			list = append(list, row.clone())
 		}
 	}

@@ -287,11 +287,12 @@ func (u *Users) List(ctx context.Context) ([]*User, error) {
 		return nil, err
 	}
 	list := []*User{}
+	readable := u.s.guard.Filter(ctx, policy.Read, accounts)
 	for row := range userByName.All(u.s.st.View(), store.Key{}) {
 		if row.Source == ImplicitUser && u.s.mode != AcceptAll {
 			continue
 		}
-		if u.s.guard.Allowed(ctx, policy.Do(policy.Read, row.FQN())) {
+		if readable(row.FQN()) {
 			list = append(list, row.clone())
 		}
 	}

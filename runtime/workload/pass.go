@@ -116,15 +116,21 @@ func (sh *shard) lost(sn *Snapshot) []report {
 
 // orphans ends runs whose rows are gone or at another run.
 func (sh *shard) orphans(d *draft) {
-	for _, r := range sh.all(d.base.Workload.ID) {
-		n := d.byID(r.inst.ID)
-		if n >= 0 {
-			if i := d.insts[n].row; i.Run == r.inst.Run && (i.State.Placed() || i.Exit.Stuck) {
-				continue
-			}
+	all := sh.all(d.base.Workload.ID)
+	if len(all) == 0 {
+		return
+	}
+	holds := make(map[runKey]bool, len(d.insts))
+	for n := range d.insts {
+		if i := d.insts[n].row; i != nil && (i.State.Placed() || i.Exit.Stuck) {
+			holds[runKey{i.ID, i.Run}] = true
 		}
-		sh.remove(r.inst.Workload, r.key())
-		r.tell(verbLose, 0)
+	}
+	for _, r := range all {
+		if !holds[r.key()] {
+			sh.remove(r.inst.Workload, r.key())
+			r.tell(verbLose, 0)
+		}
 	}
 }
 

@@ -90,8 +90,11 @@ const linkWait = 10 * time.Second
 // one pass is reached. It is a pure function of the draft, the reports, the
 // world and the time; a second plan on its result changes nothing.
 func plan(d *draft, reports []report, wd *world) {
+	at := d.positions(reports)
 	for k := range reports {
-		d.fold(&reports[k], wd)
+		if n, ok := at[reports[k].instance]; ok {
+			d.fold(n, &reports[k], wd)
+		}
 	}
 	for range 32 {
 		before := d.changes + d.steps
@@ -132,12 +135,33 @@ func (d *draft) byID(id string) int {
 	return -1
 }
 
-// fold takes a report in. One of another run, or that comes too late, is dropped.
-func (d *draft) fold(r *report, wd *world) {
-	n := d.byID(r.instance)
-	if n < 0 {
-		return
+// positions finds the instances that reports are about.
+func (d *draft) positions(reports []report) map[string]int {
+	if len(reports) == 0 {
+		return nil
 	}
+	at := make(map[string]int, len(reports))
+	for k := range reports {
+		at[reports[k].instance] = -1
+	}
+	for n := range d.insts {
+		if row := d.insts[n].row; row != nil {
+			if _, ok := at[row.ID]; ok {
+				at[row.ID] = n
+			}
+		}
+	}
+	for id, n := range at {
+		if n < 0 {
+			delete(at, id)
+		}
+	}
+	return at
+}
+
+// fold takes a report on instance n in. One of another run, or that comes too
+// late, is dropped.
+func (d *draft) fold(n int, r *report, wd *world) {
 	i := d.insts[n].row
 	if i.Run != r.run {
 		return

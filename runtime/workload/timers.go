@@ -62,13 +62,6 @@ func (t *timers) set(id string, seq uint64, at time.Time) {
 	}
 }
 
-// count returns how many workloads have a time.
-func (t *timers) count() int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return len(t.due)
-}
-
 // pop returns the workloads that are due, in order, and the time until the next.
 func (t *timers) pop() (ids []string, wait time.Duration) {
 	t.mu.Lock()

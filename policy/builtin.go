@@ -124,7 +124,7 @@ user::/accounts::[who] { if (account->name == [who]) { permit read, update } }
 apikey::/accounts/[who] { if (account->name == [who]) { permit all } }
 auth::/oauth2/http { if (account->kind == user) { permit issue  name account->name } }
 `,
-	"coral": `runtime::/coral/[who] { if (account->name == [who]) { permit create } }
+	"coral": `runtime::/coral/[who] { if (account->name == [who]) { permit create, read } }
 project::/coral/[who] { if (account->name == [who]) { permit all } }
 `,
 	"tutum": `job::/tutum/[who] { if (account->name == [who] || account->owner == [who]) {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -187,6 +188,63 @@ func TestOfConcurrentWritersOneWins(t *testing.T) {
 	wg.Wait()
 	if won != 1 || stale != 15 || o.docs.Version() != 2 {
 		t.Errorf("%d won, %d were stale, policy version %d", won, stale, o.docs.Version())
+	}
+}
+
+// TestWritersAndDeletersAtOnce has callers replace and delete two documents by
+// the versions they read. What succeeds is counted once each, and no version is
+// made twice or skipped.
+func TestWritersAndDeletersAtOnce(t *testing.T) {
+	o := newOffice(t)
+	o.put(t, t.Context(), policy.DocumentWrite{Name: "powers", Text: `policydoc::/ { if (account->name == neo) { permit create, read, update, delete } } policy::/ { if (account->name == neo) { permit read, update } }`})
+	neo := as(person("neo"))
+	var puts, deletes atomic.Uint64
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			for n := range 40 {
+				name := []string{"a", "b"}[(i+n)%2]
+				if n%5 == 4 {
+					switch _, err := o.docs.Delete(neo, []string{name}); {
+					case err == nil:
+						deletes.Add(1)
+					case atoll.KindOf(err) != atoll.NotFound:
+						t.Error(err)
+					}
+					continue
+				}
+				d, _ := o.docs.Get(neo, name, 0)
+				switch _, _, err := o.docs.Put(neo, []policy.DocumentWrite{{Name: name, Text: fmt.Sprintf("job::/n%d { { permit read } }", n), ForVersion: d.Version}}); {
+				case err == nil:
+					puts.Add(1)
+				case atoll.CodeOf(err) != atoll.Stale:
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if got, want := o.docs.Version(), 1+puts.Load()+deletes.Load(); got != want {
+		t.Errorf("policy version %d after %d writes", got, want)
+	}
+	made := uint64(0)
+	for _, name := range []string{"a", "b"} {
+		if _, err := o.docs.Get(t.Context(), name, 0); err != nil {
+			o.put(t, t.Context(), policy.DocumentWrite{Name: name})
+			puts.Add(1)
+		}
+		d, err := o.docs.Get(t.Context(), name, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for v := d.Version; v > 0; v-- {
+			if _, err := o.docs.Get(t.Context(), name, v); err == nil {
+				made++
+			}
+		}
+	}
+	if made != puts.Load() {
+		t.Errorf("%d versions after %d writes and %d deletions", made, puts.Load(), deletes.Load())
 	}
 }
 

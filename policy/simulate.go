@@ -12,9 +12,10 @@ import (
 
 // Bounds of a simulation.
 const (
-	maxSimNesting = 16        // goals within goals
-	maxSimLines   = 10_000    // of the answer
-	maxSimSteps   = 2_000_000 // rules and comparisons looked at
+	maxSimNesting = 16         // goals within goals
+	maxSimLines   = 10_000     // of the answer
+	maxSimSteps   = 2_000_000  // rules and comparisons looked at
+	maxSimDerived = 20_000_000 // steps of deriving what follows, for all targets
 )
 
 // SimInput is a claim that a simulation takes as given. Without issuer it
@@ -136,9 +137,12 @@ func (s *Set) Simulate(req SimRequest) (SimResponse, error) {
 	if err != nil {
 		return SimResponse{}, err
 	}
-	out, steps := SimResponse{Lines: []SimLine{}}, 0
+	out, steps, derived := SimResponse{Lines: []SimLine{}}, 0, 0
 	for _, t := range targets {
 		m := newSimulation(s, t, req)
+		if derived += m.derived.steps; derived > maxSimDerived {
+			return SimResponse{}, atoll.Errorf(atoll.Invalid, op, "the explanation takes too long")
+		}
 		m.lines, m.steps = out.Lines, steps // the bounds are those of the whole answer
 		from := len(out.Lines)
 		if err := m.run(req.Claims); err != nil {

@@ -11,10 +11,18 @@ import (
 	"github.com/atoll-platform/atoll/actor"
 )
 
-// Database is a driver of the cassandra actor type. An embedder supplies one
-// with WithDatabase; it is used by many actors at once.
+// Database is the driver of the cassandra actor type, and where an embedder
+// plugs one in: the module brings none. WithDatabase supplies it; it is used by
+// many actors at once. An implementation over a client library opens a session
+// for each Connect, or lends one of a pool by DatabaseConfig.
+//
+// Where a session leads is said by whoever writes the definition, so it is for
+// the driver to refuse hosts that it must not reach, and to bound how many
+// sessions there are and how many rows a Select returns. The text of its errors
+// is shown to who sent the query; of an *atoll.Error only the message is.
 type Database interface {
-	// Connect opens a session. It may take its time within ctx.
+	// Connect opens a session. It may take its time within ctx. When it fails,
+	// the next query tries again.
 	Connect(ctx context.Context, c DatabaseConfig) (DatabaseSession, error)
 }
 

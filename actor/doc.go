@@ -33,7 +33,6 @@
 // # Memory and concurrency
 //
 // Events, Values, Keys, Paths and Templates are immutable and safe for
-// concurrent use. Values read from an event keep that event's text alive. A
-// Registry is filled before it is used. Instances of actors belong to the engine
-// that made them.
+// concurrent use, and so is a Registry. Values read from an event keep that
+// event's text alive. Instances of actors belong to the engine that made them.
 package actor

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/atoll-platform/atoll"
@@ -56,10 +57,11 @@ type Env struct {
 	Rand        func() *rand.Rand
 }
 
-// Registry holds the actor types of a platform. It is not safe to register
-// while others look up; register everything first. The zero Registry is empty
-// and usable.
+// Registry holds the actor types of a platform. It is safe for concurrent use;
+// a type counts for the definitions that are checked after its registration.
+// The zero Registry is empty and usable.
 type Registry struct {
+	mu    sync.RWMutex // covers what follows
 	types map[string]*Type
 	names []string // canonical, in order of registration
 }
@@ -71,9 +73,11 @@ func (r *Registry) Register(t Type) error {
 	if t.Name == "" || t.Compile == nil {
 		return atoll.Errorf(atoll.Invalid, op, "an actor type needs a name and Compile")
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	all := append([]string{t.Name}, t.Aliases...)
-	for _, n := range all {
-		if _, ok := r.types[n]; ok {
+	for k, n := range all {
+		if _, ok := r.types[n]; ok || slices.Contains(all[:k], n) {
 			return &atoll.Error{Kind: atoll.Conflict, Code: atoll.Exists, Op: op, Msg: fmt.Sprintf("actor type %q is registered already", n)}
 		}
 	}
@@ -98,14 +102,22 @@ func (r *Registry) RegisterFunc(name string, fn Func) error {
 
 // Lookup returns the type of that name or alias.
 func (r *Registry) Lookup(name string) (*Type, bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
 	t, ok := r.types[name]
 	return t, ok
 }
 
 // Names returns the canonical names in order of registration.
-func (r *Registry) Names() []string { return slices.Clone(r.names) }
+func (r *Registry) Names() []string {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return slices.Clone(r.names)
+}
 
 // Clone returns a Registry with the same types that can be extended on its own.
 func (r *Registry) Clone() *Registry {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
 	return &Registry{types: maps.Clone(r.types), names: slices.Clone(r.names)}
 }

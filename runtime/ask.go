@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	goruntime "runtime"
 	"sync/atomic"
 	"time"
 
@@ -143,7 +144,15 @@ func (i *Instance) Shunt(ctx context.Context, name string, e *actor.Event) (*act
 	}
 	i.wake()
 	start := time.Now()
+	// The answer is often there before it would pay to sleep.
+	for k := 0; k < askLooks && q.state.Load() == askOpen; k++ {
+		goruntime.Gosched()
+	}
 	limit := eng.o.ShuntTimeout()
+	if q.state.Load() != askOpen {
+		<-q.done
+		return q.answered(n, start)
+	}
 	if q.timer == nil {
 		q.timer = time.NewTimer(limit)
 	} else {
@@ -165,7 +174,15 @@ func (i *Instance) Shunt(ctx context.Context, name string, e *actor.Event) (*act
 		}
 		<-q.done
 	}
-	out, err := q.out, q.err
+	return q.answered(n, start)
+}
+
+// askLooks is how often an asker looks for the answer before it sleeps.
+const askLooks = 16
+
+// answered returns the answer and notes whether it came quickly.
+func (q *ask) answered(n *node, start time.Time) (*actor.Event, error) {
+	i, out, err := n.inst, q.out, q.err
 	q.recycle()
 	if x := n.ext.Load(); (x == nil || x.stage == nil) && time.Since(start) < 5*time.Millisecond {
 		i.mu.Lock()

@@ -89,7 +89,7 @@ func (i *Instance) harden() {
 // hardened says whether mail is to be dropped; i.mu is held.
 func (i *Instance) hardened() bool {
 	x := i.ext.Load()
-	return x != nil && x.hard && i.box != nil && (i.box.pos < len(i.box.out) || len(i.box.in) > 0)
+	return x != nil && x.hard && (i.one.e != nil || i.box != nil && (i.box.pos < len(i.box.out) || len(i.box.in) > 0))
 }
 
 // dropMail empties the mailbox; i.mu and the token are held.
@@ -115,7 +115,7 @@ func (i *Instance) dropMail() {
 // says whether it did; i.mu and the token are held.
 func (i *Instance) finished() bool {
 	x := i.ext.Load()
-	if !i.shut || x.ending || x.jobs > 0 && !x.hard || i.stalled && i.box != nil && i.box.waiting > 0 && !x.hard {
+	if !i.shut || x.ending || x.jobs > 0 && !x.hard || i.stalled && !x.hard && (i.one.e != nil || i.box != nil && i.box.waiting > 0) {
 		return false
 	}
 	x.ending = true

@@ -45,19 +45,19 @@ func (n *node) pick(e *actor.Event) (*child, error) {
 	if len(key) > maxGroupKey {
 		return nil, atoll.Errorf(atoll.Quota, "", "the group key has %d bytes, the limit is %d", len(key), maxGroupKey)
 	}
-	eng := n.inst.tenant.eng
-	if limit := eng.o.Children(); int(n.inst.children) >= limit {
+	eng, x := n.inst.tenant.eng, n.inst.extend()
+	if limit := eng.o.Children(); x.kids >= limit {
 		return nil, atoll.Errorf(atoll.Quota, "", "the runtime has its %d group children already", limit)
 	}
 	env := eng.o.Env
-	if x := n.inst.ext.Load(); x != nil && x.env != nil {
+	if x.env != nil {
 		env = x.env
 	}
 	c, err := g.add(n, strings.Clone(key), env)
 	if err != nil {
 		return nil, err
 	}
-	n.inst.children++
+	x.kids++
 	n.inst.startTimers(&c.node, c)
 	return c, nil
 }
@@ -81,7 +81,7 @@ func (g *group) add(n *node, key string, env *actor.Env) (*child, error) {
 func (g *group) remove(c *child) {
 	if len(g.copies) == 0 {
 		delete(g.byKey, c.key)
-		c.inst.children--
+		c.inst.extend().kids--
 	}
 }
 

@@ -18,19 +18,19 @@ import (
 type Instance struct {
 	mu sync.Mutex // the innermost lock but for the queue's
 
-	state    instanceState
-	refuse   atoll.Kind // what posts are refused with; 0 takes them
-	stalled  bool       // mail waits for an asynchronous actor
-	shut     bool       // closed or being closed
-	children int32      // of all groups; belongs to the token
-	place    uint32
-	box      *box
-	plan     *plan
-	tenant   *tenant
-	next     *Instance // in the tenant's line
-	ext      atomic.Pointer[instanceExt]
-	nodes    []node
-	id       string
+	state   instanceState
+	refuse  atoll.Kind // what posts are refused with; 0 takes them
+	stalled bool       // mail waits for an asynchronous actor
+	shut    bool       // closed or being closed
+	place   uint32     // in Engine.instances
+	one     slot       // the first event to come while there is no box: most need none
+	box     *box
+	plan    *plan
+	tenant  *tenant
+	next    *Instance // in the tenant's line
+	ext     atomic.Pointer[instanceExt]
+	nodes   []node
+	id      string
 }
 
 type instanceState uint8
@@ -46,6 +46,7 @@ const (
 // marked otherwise is guarded by mu.
 type instanceExt struct {
 	env     *actor.Env    // not the engine's; never changes
+	kids    int           // children of all groups; belongs to the token
 	room    chan struct{} // closed when a full mailbox has room again
 	ending  bool          // the last op is on its way
 	closed  chan struct{} // closed at the end
@@ -68,6 +69,16 @@ func (i *Instance) more() *instanceExt {
 		i.ext.Store(x)
 	}
 	return x
+}
+
+// extend is more for who does not hold i.mu.
+func (i *Instance) extend() *instanceExt {
+	if x := i.ext.Load(); x != nil {
+		return x
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.more()
 }
 
 // ID returns the id that the instance was spawned with.
@@ -179,8 +190,8 @@ func (i *Instance) seize() bool {
 func (i *Instance) release() {
 	i.mu.Lock()
 	i.state = stateIdle
-	if b := i.box; b != nil && !b.empty() {
-		if len(b.ops) > 0 || !i.stalled {
+	if b := i.box; i.one.e != nil || b != nil && !b.empty() {
+		if b != nil && len(b.ops) > 0 || !i.stalled {
 			i.wake()
 			return
 		}

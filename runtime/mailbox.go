@@ -20,7 +20,8 @@ type op struct {
 	t  *timer
 }
 
-// box holds what an instance has to do. An instance without work has none.
+// box holds what an instance has to do, beyond the one event that it holds
+// itself. An instance without work has none.
 type box struct {
 	in   []slot // arriving
 	out  []slot // being worked off, from pos; touched by the holder of the token alone
@@ -59,12 +60,18 @@ func (b *box) empty() bool { return len(b.in) == 0 && b.pos == len(b.out) && len
 // limits asks for the bounds of a mailbox.
 func (b *box) limits(o *EngineOptions) { b.most, b.room = o.Mailbox(), o.MailboxBytes() }
 
-// needBox returns the instance's box; i.mu is held.
+// needBox returns the instance's box, with what the instance holds itself in it;
+// i.mu is held.
 func (i *Instance) needBox() *box {
 	if i.box == nil {
 		eng := i.tenant.eng
 		i.box = eng.boxes.Get().(*box)
 		i.box.limits(&eng.o)
+		if i.one.e != nil {
+			i.box.in = append(i.box.in, i.one)
+			i.box.waiting, i.box.bytes = 1, sizeOf(i.one.e)
+			i.one = slot{}
+		}
 	}
 	return i.box
 }
@@ -94,6 +101,10 @@ func sizeOf(e *actor.Event) int { return e.Size() + slotSize }
 func (i *Instance) put(e *actor.Event, n *node, size int) bool {
 	b := i.box
 	if b == nil {
+		if i.one.e == nil && size <= creditBlock && i.tenant.eng.o.Mailbox() > 0 {
+			i.one = slot{e, n}
+			return true
+		}
 		b = i.needBox()
 	} else if b.waiting&127 == 127 {
 		b.limits(&i.tenant.eng.o)

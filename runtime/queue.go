@@ -35,8 +35,10 @@ type queue struct {
 	eng   *Engine
 	ticks atomic.Uint32 // of the watchdog; read for each event, so on a line of its own
 	_     [64]byte
-	n     atomic.Int32 // instances waiting; written under mu
+	inbox atomic.Pointer[Instance] // pushed and in no line yet, the last one first
 	_     [64]byte
+	awake atomic.Int32 // workers looking for work; written under mu
+	n     atomic.Int32 // instances in lines; written under mu
 
 	mu       sync.Mutex // the innermost lock
 	head     *tenant    // of the ring
@@ -44,7 +46,6 @@ type queue struct {
 	base     int
 	workers  []*worker
 	free     []*worker // asleep
-	awake    int       // workers looking for work
 	stuck    int
 	watching bool
 	closed   bool
@@ -76,33 +77,66 @@ func (q *queue) start(n int) {
 func (q *queue) add() {
 	w := &worker{q: q, wake: make(chan struct{}, 1)}
 	q.workers = append(q.workers, w)
-	q.awake++
+	q.awake.Add(1)
 	q.left.Add(1)
 	go w.run()
 }
 
 // quiet says that no instance waits.
-func (q *queue) quiet() bool { return q.n.Load() == 0 }
+func (q *queue) quiet() bool { return q.inbox.Load() == nil && q.n.Load() == 0 }
 
-// push puts an instance at the end of its tenant's line.
+// push puts an instance at the end of its tenant's line. It takes no lock but
+// to wake a worker: whoever finds the inbox empty sees to it that one is awake,
+// and who is awake looks at the inbox once more before it sleeps.
 func (q *queue) push(i *Instance) {
-	q.mu.Lock()
-	t := i.tenant
-	if t.last == nil {
-		t.first = i
-	} else {
-		t.last.next = i
+	for {
+		head := q.inbox.Load()
+		i.next = head
+		if !q.inbox.CompareAndSwap(head, i) {
+			continue
+		}
+		if head == nil && q.awake.Load() == 0 {
+			q.mu.Lock()
+			var w *worker
+			if q.awake.Load() == 0 {
+				w = q.rouse()
+			}
+			q.mu.Unlock()
+			w.rise()
+		}
+		return
 	}
-	t.last = i
-	if !t.ringed && t.stuck < stuckShare {
-		q.ring(t)
+}
+
+// sort moves what was pushed to the lines of the tenants; q.mu is held.
+func (q *queue) sort() {
+	last := q.inbox.Swap(nil)
+	var first *Instance
+	for last != nil { // the last one pushed is the first one found
+		last.next, first, last = first, last, last.next
 	}
-	q.n.Add(1)
-	var w *worker
-	if q.awake == 0 {
-		w = q.rouse()
+	n := int32(0)
+	for i := first; i != nil; n++ {
+		t, next := i.tenant, i.next
+		i.next = nil
+		if t.last == nil {
+			t.first = i
+		} else {
+			t.last.next = i
+		}
+		t.last = i
+		if !t.ringed && t.stuck < stuckShare {
+			q.ring(t)
+		}
+		i = next
 	}
-	q.mu.Unlock()
+	if n > 0 {
+		q.n.Add(n)
+	}
+}
+
+// rise wakes a worker that rouse returned, outside of the lock.
+func (w *worker) rise() {
 	if w != nil {
 		w.wake <- struct{}{}
 	}
@@ -115,7 +149,7 @@ func (q *queue) rouse() *worker {
 		w := q.free[n-1]
 		q.free = q.free[:n-1]
 		w.idle = false
-		q.awake++
+		q.awake.Add(1)
 		return w
 	}
 	if !q.watching && !q.closed {
@@ -149,6 +183,9 @@ func (q *queue) unring() {
 
 // next returns the instance whose turn it is, nil if there is none; q.mu is held.
 func (q *queue) next() *Instance {
+	if q.inbox.Load() != nil {
+		q.sort()
+	}
 	for q.head != nil {
 		t := q.head
 		if t.first == nil || t.stuck >= stuckShare {
@@ -185,7 +222,7 @@ func (q *queue) take(w *worker) *Instance {
 		// One alone in the ring owes nobody.
 		t.credit = max(t.credit-w.cost, -maxDebt)
 		w.tenant = nil
-		q.awake++
+		q.awake.Add(1)
 	}
 	w.epoch++
 	if w.stuck {
@@ -194,31 +231,26 @@ func (q *queue) take(w *worker) *Instance {
 	if len(q.workers)-q.stuck > q.base {
 		// A spare is no longer needed.
 		q.workers = slices.DeleteFunc(q.workers, func(o *worker) bool { return o == w })
-		q.awake--
+		other := q.settle()
 		q.mu.Unlock()
+		other.rise()
 		return nil
 	}
 	for looks := 0; ; {
 		if i := q.next(); i != nil {
 			w.tenant = i.tenant
 			w.epoch++
-			q.awake--
-			var other *worker
-			if q.awake == 0 && q.n.Load() > 0 {
-				other = q.rouse()
-			}
+			other := q.settle()
 			q.mu.Unlock()
-			if other != nil {
-				other.wake <- struct{}{}
-			}
+			other.rise()
 			return i
 		}
 		if q.closed {
-			q.awake--
+			q.awake.Add(-1)
 			q.mu.Unlock()
 			return nil
 		}
-		if q.awake == 1 && looks == 0 {
+		if looks == 0 && q.awake.Load() == 1 {
 			// Waking somebody costs more than to look again for a while, and one
 			// that looks is enough.
 			q.mu.Unlock()
@@ -228,7 +260,10 @@ func (q *queue) take(w *worker) *Instance {
 			q.mu.Lock()
 			continue
 		}
-		q.awake--
+		if q.awake.Add(-1); q.inbox.Load() != nil {
+			q.awake.Add(1)
+			continue
+		}
 		w.idle = true
 		q.free = append(q.free, w)
 		q.mu.Unlock()
@@ -236,6 +271,15 @@ func (q *queue) take(w *worker) *Instance {
 		q.mu.Lock()
 		looks = 0
 	}
+}
+
+// settle counts a worker that no longer looks for work, and returns one to wake
+// if there is work left that nobody looks for; q.mu is held.
+func (q *queue) settle() *worker {
+	if q.awake.Add(-1) == 0 && !q.quiet() {
+		return q.rouse()
+	}
+	return nil
 }
 
 // unstick marks a worker as free again of what blocked it; q.mu is held.
@@ -304,7 +348,7 @@ func (q *queue) watch() {
 				q.stuck++
 			}
 		}
-		if q.n.Load() == 0 || q.closed {
+		if q.quiet() || q.closed {
 			quiet++
 		} else {
 			quiet = 0
@@ -316,7 +360,7 @@ func (q *queue) watch() {
 	}
 	q.mu.Lock()
 	q.watching = false
-	if q.n.Load() > 0 && q.awake == 0 && !q.closed {
+	if !q.quiet() && q.awake.Load() == 0 && !q.closed {
 		q.watching = true
 		q.left.Add(1)
 		go q.watch()
@@ -334,7 +378,7 @@ func (q *queue) stop(ctx context.Context) int {
 	}
 	for _, w := range q.free {
 		w.idle = false
-		q.awake++
+		q.awake.Add(1)
 		w.wake <- struct{}{}
 	}
 	q.free = nil

@@ -91,6 +91,17 @@ func (w *worker) drive(i *Instance) {
 	for {
 		b := i.box
 		switch {
+		case b == nil && i.one.e != nil && !i.stalled && !i.hardened():
+			s := i.one
+			i.one = slot{}
+			i.mu.Unlock()
+			i.handle(f, s)
+			spent++
+			i.mu.Lock()
+			continue
+		case b == nil && i.one.e != nil && i.hardened():
+			i.needBox()
+			continue
 		case b == nil:
 		case len(b.ops) > 0:
 			w.poked.Store(false)

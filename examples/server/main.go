@@ -139,8 +139,8 @@ func greeting(addr string, c config) string {
 		login = "-u name:password "
 	}
 	return s + fmt.Sprintf(`Try:
-  curl -s %[2]s'http://%[1]s/api/runtimes/coral-flights/actors/delays/state?by=LAX'
-  curl -s %[2]s-H 'Content-Type: application/json' -d '{"delay":500,"origin":"LAX"}' http://%[1]s/api/runtimes/coral-flights/actors/in
-  curl -s %[2]shttp://%[1]s/api/runtimes/coral-flights/stats
+  curl -sw '\n' %[2]s'http://%[1]s/api/runtimes/coral-flights/actors/delays/state?by=LAX'
+  curl -sw '\n' %[2]s-H 'Content-Type: application/json' -d '{"delay":500,"origin":"LAX"}' http://%[1]s/api/runtimes/coral-flights/actors/in
+  curl -sw '\n' %[2]shttp://%[1]s/api/runtimes/coral-flights/stats
 `, addr, login)
 }

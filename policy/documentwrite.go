@@ -62,6 +62,7 @@ func (d *Documents) Put(ctx context.Context, writes []DocumentWrite) (uint64, []
 			return 0, nil, err
 		}
 	}
+	quotas := d.quotasChange(docs, nil)
 	version, _, err := d.write(ctx, op, docs, nil, func(tx *store.Tx) error {
 		if err := checkVersions(tx, op, writes, asked); err != nil {
 			return err
@@ -71,6 +72,7 @@ func (d *Documents) Put(ctx context.Context, writes []DocumentWrite) (uint64, []
 				return err
 			}
 		}
+		noteQuotas(tx, quotas)
 		return nil
 	})
 	if err != nil {
@@ -175,10 +177,10 @@ func putDocument(tx *store.Tx, w DocumentWrite) error {
 	if old, ok := documentRows.Get(tx, w.Name); ok {
 		row = *old
 	}
-	event := "policydoc.update"
+	event := "policy.update"
 	switch {
 	case w.ForVersion == 0:
-		event, row.System = "policydoc.create", false
+		event, row.System = "policy.add", false
 	case row.System:
 		return systemDocument("policy.Documents.Put", w.Name)
 	}
@@ -234,6 +236,7 @@ func (d *Documents) tryDelete(ctx context.Context, op string, names []string) (u
 			return 0, err
 		}
 	}
+	quotas := d.quotasChange(nil, names)
 	version, _, err := d.write(ctx, op, nil, names, func(tx *store.Tx) error {
 		for i, n := range names {
 			row, ok := documentRows.Get(tx, n)
@@ -245,13 +248,47 @@ func (d *Documents) tryDelete(ctx context.Context, op string, names []string) (u
 			}
 			c := *row
 			c.Deleted, c.Text = true, ""
-			if err := storeDocument(tx, &c, "policydoc.delete"); err != nil {
+			if err := storeDocument(tx, &c, "policy.delete"); err != nil {
 				return err
 			}
 		}
+		noteQuotas(tx, quotas)
 		return nil
 	})
 	return version, err
+}
+
+// quotasChange reports whether a write with put and without drop changes what
+// the documents say about quotas.
+func (d *Documents) quotasChange(put []*Document, drop []string) bool {
+	set := d.Set()
+	for _, doc := range put {
+		if quotasIn(doc) != quotasIn(set.Document(doc.Name)) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(drop, func(name string) bool { return quotasIn(set.Document(name)) != "" })
+}
+
+// quotasIn is the policies about quotas in a document, which may be nil.
+func quotasIn(doc *Document) string {
+	if doc == nil {
+		return ""
+	}
+	p := printer{}
+	for _, pol := range doc.Policies {
+		if pol.Realm.Type == "quota" {
+			p.policy(pol)
+		}
+	}
+	return p.String()
+}
+
+// noteQuotas notes, once for a write, that it changes quotas.
+func noteQuotas(tx *store.Tx, change bool) {
+	if change {
+		tx.Note("quota.update", FQN{Type: "quota", Namespace: "/"}.String(), nil)
+	}
 }
 
 // write stores what rows writes and makes the set with put and without drop
@@ -400,7 +437,11 @@ func (d *Documents) Install(ctx context.Context, docs []DefaultDocument) error {
 			}
 			row.Number++
 			row.Text, row.System, row.Deleted = doc.Text, doc.System, false
-			if err := storeDocument(tx, &row, "policydoc.install"); err != nil {
+			event := "policy.update"
+			if row.Number == 1 {
+				event = "policy.add"
+			}
+			if err := storeDocument(tx, &row, event); err != nil {
 				return err
 			}
 			changed = true

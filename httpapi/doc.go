@@ -12,6 +12,7 @@
 //	…
 //	http.ListenAndServe("127.0.0.1:8000", h)
 //
+// The Coral API is at /api and answers /, the policy API of Apcera is at /v1.
 // /healthz answers 200 while the process serves, /readyz while the platform is
 // started; neither asks for credentials. /openapi/<dialect>.json describes an API.
 package httpapi

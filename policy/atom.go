@@ -69,13 +69,11 @@ func tokenOf(t Target, n int32) string {
 	} else {
 		n = -n - 1
 	}
+	tok, tail := cutToken(s)
 	for ; n > 0; n-- {
-		s = s[strings.IndexByte(s, '/')+1:]
+		tok, tail = cutToken(tail)
 	}
-	if i := strings.IndexByte(s, '/'); i >= 0 {
-		return s[:i]
-	}
-	return s
+	return tok
 }
 
 func (p part) of(t Target) string {
@@ -150,8 +148,11 @@ type test struct {
 // leaf is what must hold for a request beside atoms: one comparison, or
 // several that share references.
 type leaf struct {
-	key   string // what it demands; equal keys are equal leaves
-	slots []side // the shared references
+	ref   *Reference // of a leaf that wants a claim to be one token of the target
+	hash  uint64     // of ref
+	token int32      // that token; 0 is another leaf
+	key   string     // what it demands; equal keys are equal leaves
+	slots []side     // the shared references
 	tests []test
 }
 
@@ -176,7 +177,12 @@ func newLeaf(slots []side, tests []test) *leaf {
 		keys[i] = string(t.right.key(append(t.left.key(nil), byte(op))))
 	}
 	slices.Sort(keys)
-	return &leaf{key: string(b) + "|" + strings.Join(slices.Compact(keys), ""), slots: slots, tests: tests}
+	l := &leaf{key: string(b) + "|" + strings.Join(slices.Compact(keys), ""), slots: slots, tests: tests}
+	if t := &tests[0]; len(tests) == 1 && len(slots) == 0 && t.op.equality() && t.left.ref != nil && !engineIssuer(t.left.ref.Issuer) &&
+		t.right.ref == nil && len(t.right.text) == 1 {
+		l.ref, l.hash, l.token = t.left.ref, t.left.hash, t.right.text[0].token
+	}
+	return l
 }
 
 // session claims

@@ -481,3 +481,62 @@ func BenchmarkSession(b *testing.B) {
 		set.Session(claims)
 	}
 }
+
+// BenchmarkAgainstFloor takes short turns between the set and the floor trie,
+// so that both meet the same machine, and reports the fastest turn of each,
+// which other work on the machine disturbs least, and the ratio of the
+// medians.
+func BenchmarkAgainstFloor(b *testing.B) {
+	const turn, turns = 500, 400
+	for _, s := range scenarios() {
+		docs := s.documents(b)
+		set := mustCompile(b, docs, nil, nil)
+		sessions := s.sessions(set)
+		var floor *floorTrie
+		if s.name[0] != 'L' {
+			floor = s.floor(docs)
+		}
+		for _, want := range []bool{true, false} {
+			var asks []int
+			for i, a := range s.asks {
+				if a.want == want {
+					asks = append(asks, i)
+				}
+			}
+			b.Run(s.name+"/"+map[bool]string{true: "allow", false: "deny"}[want], func(b *testing.B) {
+				var ours, theirs []float64
+				at := 0
+				measure := func(f func(k int) bool) float64 {
+					start := time.Now()
+					for i := range turn {
+						if f(asks[(at+i)%len(asks)]) != want {
+							b.Fatal("wrong answer")
+						}
+					}
+					return float64(time.Since(start)) / turn
+				}
+				for b.Loop() {
+					for range turns {
+						ours = append(ours, measure(func(k int) bool { return sessions[k].Allowed(s.asks[k].target, s.asks[k].action) }))
+						if floor != nil {
+							theirs = append(theirs, measure(func(k int) bool {
+								return floor.allowed(s.asks[k].target, s.asks[k].action, s.asks[k].claims)
+							}))
+						}
+						at += turn
+					}
+				}
+				slices.Sort(ours)
+				slices.Sort(theirs)
+				b.ReportMetric(0, "ns/op")
+				b.ReportMetric(ours[0], "set-best-ns")
+				b.ReportMetric(ours[len(ours)/2], "set-ns")
+				if floor != nil {
+					b.ReportMetric(theirs[0], "trie-best-ns")
+					b.ReportMetric(theirs[len(theirs)/2], "trie-ns")
+					b.ReportMetric(ours[len(ours)/2]/theirs[len(theirs)/2], "x-trie")
+				}
+			})
+		}
+	}
+}

@@ -67,7 +67,7 @@ func (s *Session) Covers(root FQN, a Action, with ...Claim) bool {
 	if index < 0 || bit == 0 || types.deny[index] || root.Namespace == "" || root.Namespace[0] != '/' {
 		return false
 	}
-	q := request{session: s, claims: s.claims, target: FQN{Type: root.Type, Namespace: root.Namespace}, bit: bit, fp: s.claims.fp, with: with}
+	q := request{set: s.set, session: s, claims: s.claims, target: FQN{Type: root.Type, Namespace: root.Namespace}, bit: bit, fp: s.claims.fp, with: with}
 	for i := range with {
 		if i < len(q.hashes) {
 			q.hashes[i] = claimHash(refHash(with[i].Issuer, with[i].Type), with[i].Value)

@@ -31,17 +31,15 @@ func (s *Session) Needs(t Target, a Action, with ...Claim) []Need {
 	if bit == 0 || t.Namespace == "" {
 		return nil
 	}
-	q := request{session: s, claims: s.claims, target: t, with: with}
+	q := request{set: s.set, session: s, claims: s.claims, target: t, with: with}
 	for i := range min(len(with), len(q.hashes)) {
 		q.hashes[i] = claimHash(refHash(with[i].Issuer, with[i].Type), with[i].Value)
 	}
 	var out []Need
 	for _, o := range s.set.unfold(t) {
-		for _, l := range append([][]rule{o.rules.first}, o.rules.lists...) {
-			for i := range l {
-				if r := &l[i]; r.acts&bit != 0 {
-					out = append(out, q.need(r))
-				}
+		for i := range o.rules.rules {
+			if r := &o.rules.rules[i]; r.acts&bit != 0 {
+				out = append(out, q.need(r))
 			}
 		}
 	}

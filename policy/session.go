@@ -77,7 +77,19 @@ func (s *Session) decide(t Target, a Action, with []Claim) (bool, *rule) {
 	if bit == 0 || len(t.Namespace) == 0 || t.Namespace[0] != '/' {
 		return s.Evaluate(t, with...).Allowed(a), nil
 	}
-	q := request{session: s, claims: s.claims, target: t, bit: bit, fp: s.claims.fp, with: with, overridable: index >= 0 && types.deny[index]}
+	if len(with) > 0 {
+		return s.decideWith(t, a, index, bit, with)
+	}
+	q := request{set: s.set, session: s, claims: s.claims, target: t, bit: bit, fp: s.claims.fp, overridable: index >= 0 && types.deny[index]}
+	if ok, done := q.decide(index); done {
+		return ok, q.grant
+	}
+	return s.Evaluate(t).Allowed(a), nil
+}
+
+// decideWith is decide with claims of the enforcement.
+func (s *Session) decideWith(t Target, a Action, index int, bit uint64, with []Claim) (bool, *rule) {
+	q := request{set: s.set, session: s, claims: s.claims, target: t, bit: bit, fp: s.claims.fp, with: with, overridable: index >= 0 && s.set.types.deny[index]}
 	for i := range with {
 		c := &with[i]
 		if c.Issuer == "" && c.Value == string(a) && (c.Type == "permit" || c.Type == "deny") {
@@ -91,23 +103,36 @@ func (s *Session) decide(t Target, a Action, with []Claim) (bool, *rule) {
 			q.fp = ^uint64(0)
 		}
 	}
-	for range 3 {
-		q.walk(s.set.pair(index), t.Namespace[1:])
-		switch {
-		case q.state == missing:
-			s.set.unfold(t)
-			q.state, q.chain, q.open, q.grant = undecided, 0, 0, nil
-			continue
-		case q.state == denied:
-			return false, q.grant
-		case q.state == granted && !(q.overridable && q.open&bit != 0):
-			return true, q.grant
-		case q.open&bit == 0:
-			return false, nil
-		}
-		break
+	if ok, done := q.decide(index); done {
+		return ok, q.grant
 	}
 	return s.Evaluate(t, with...).Allowed(a), nil
+}
+
+// decide walks until there is an answer. Done is false if only the evaluator
+// can find it.
+func (q *request) decide(index int) (ok, done bool) {
+	for range 3 {
+		q.walk(q.set.pair(index), q.target.Namespace[1:])
+		switch {
+		case q.state == missing:
+			q.unfold()
+			q.state, q.chain, q.open, q.grant = undecided, 0, 0, nil
+		case q.state == denied:
+			return false, true
+		case q.state == granted:
+			return true, !q.overridable || q.open&q.bit == 0
+		default:
+			return false, q.open&q.bit == 0
+		}
+	}
+	return false, false
+}
+
+// unfold works out what the walk found missing. The copies keep the target
+// of a decision on the stack.
+func (q *request) unfold() {
+	q.set.unfold(Target{Type: strings.Clone(q.target.Type), Namespace: strings.Clone(q.target.Namespace), Local: strings.Clone(q.target.Local)})
 }
 
 // state is how far a decision is.
@@ -122,6 +147,7 @@ const (
 
 // request is one decision. It lives on the stack.
 type request struct {
+	set         *Set
 	session     *Session
 	claims      *claimIndex
 	target      Target
@@ -139,31 +165,53 @@ type request struct {
 // walk visits the elements that cover the target, in the order of
 // pair.elements, and reports whether the decision is final.
 func (q *request) walk(p pair, rest string) bool {
-	for {
-		if p.every != nil {
-			if p.every.below.blocks != nil && q.visit(&p.every.below) {
-				return true
-			}
-		}
-		if p.own != nil {
-			if p.own.below.blocks != nil && q.visit(&p.own.below) {
-				return true
-			}
-		} else if p.every == nil {
-			return false
+	for p.every != nil && p.own != nil {
+		if p.every.below.blocks != nil && q.visit(&p.every.below) || p.own.below.blocks != nil && q.visit(&p.own.below) {
+			return true
 		}
 		if rest == "" {
-			return (p.every != nil && p.every.end != nil || p.own != nil && p.own.end != nil) && q.ends(p)
+			return (p.every.end != nil || p.own.end != nil) && q.ends(p)
 		}
-		tok, tail := rest, ""
-		if i := strings.IndexByte(rest, '/'); i >= 0 {
-			tok, tail = rest[:i], rest[i+1:]
-		}
+		tok, tail := cutToken(rest)
 		if w := p.wild(); w != (pair{}) && q.walk(w, tail) {
 			return true
 		}
 		p, rest = p.kid(tok), tail
 	}
+	n := p.own
+	if n == nil {
+		n = p.every
+	}
+	// From here on, mostly from the start, there is one tree.
+	for n != nil {
+		if n.below.blocks != nil && q.visit(&n.below) {
+			return true
+		}
+		if rest == "" {
+			return n.end != nil && q.ends(pair{own: n})
+		}
+		tok, tail := cutToken(rest)
+		if n.wild != nil && q.walk(pair{own: n.wild}, tail) {
+			return true
+		}
+		if n.kids == nil {
+			return false
+		}
+		n, _ = n.kids.get(tok)
+		rest = tail
+	}
+	return false
+}
+
+// cutToken splits a path at its first slash. Tokens are short, so a loop is
+// quicker than a search.
+func cutToken(s string) (tok, tail string) {
+	for i := range len(s) {
+		if s[i] == '/' {
+			return s[:i], s[i+1:]
+		}
+	}
+	return s, ""
 }
 
 func (q *request) ends(p pair) bool {
@@ -237,24 +285,15 @@ func (q *request) try(g *ruleGroup) bool {
 }
 
 // find returns a rule of o that applies and has the wanted effect.
-func (q *request) find(o *ruleGroup, deny bool) *rule {
-	if o.index != nil && len(q.with) <= len(q.hashes) {
-		return q.findIndexed(o.index, deny)
+func (q *request) find(g *ruleGroup, deny bool) *rule {
+	if g.some&q.fp == 0 && g.some != ^uint64(0) {
+		return nil
 	}
-	if r := q.findIn(o.first, deny); r != nil {
-		return r
+	if g.index != nil && len(q.with) <= len(q.hashes) {
+		return q.findIndexed(g.index, deny)
 	}
-	for _, l := range o.lists {
-		if r := q.findIn(l, deny); r != nil {
-			return r
-		}
-	}
-	return nil
-}
-
-func (q *request) findIn(l []rule, deny bool) *rule {
-	for i := range l {
-		if r := &l[i]; r.need&^q.fp == 0 && r.effect(deny)&q.bit != 0 && q.applies(r) {
+	for i := range g.rules {
+		if r := &g.rules[i]; r.need&^q.fp == 0 && r.effect(deny)&q.bit != 0 && q.applies(r) {
 			return r
 		}
 	}
@@ -352,6 +391,9 @@ const maxLeafSteps = maxSteps
 // holds reports whether some values of the shared references of l make all
 // its tests hold.
 func (q *request) holds(l *leaf) bool {
+	if l.token != 0 {
+		return q.makes(l.ref, l.hash, tokenOf(q.target, l.token))
+	}
 	if len(l.slots) == 0 {
 		t := &l.tests[0]
 		if t.op == RegexMatch && t.left.ref != nil {
@@ -366,6 +408,21 @@ func (q *request) holds(l *leaf) bool {
 	}
 	steps := 0
 	return q.assign(l, values[:len(l.slots)], 0, &steps)
+}
+
+// makes reports whether the caller or the enforcement makes the claim.
+func (q *request) makes(ref *Reference, hash uint64, value string) bool {
+	for _, c := range q.claims.of(ref, hash) {
+		if c.Value == value {
+			return true
+		}
+	}
+	for i := range q.with {
+		if c := &q.with[i]; c.Value == value && c.Type == ref.Type && c.Issuer == ref.Issuer {
+			return true
+		}
+	}
+	return false
 }
 
 // assign tries the values of slot n and of those after it.

@@ -37,10 +37,10 @@ type outcome struct {
 
 // ruleGroup is hot rules that decisions look through together.
 type ruleGroup struct {
-	acts   uint64   // that any of them permits
-	denies uint64   // that any of them denies
-	first  []rule   // those of the first block
-	lists  [][]rule // the others
+	acts   uint64 // that any of them permits
+	denies uint64 // that any of them denies
+	some   uint64 // fingerprints of which each of them asks for at least one; all bits if one asks for none
+	rules  []rule
 	index  *ruleIndex
 }
 
@@ -546,21 +546,23 @@ func (r *rule) given() bool {
 }
 
 func (g *ruleGroup) fill(lists [][]rule) {
-	n := 0
-	for _, l := range lists {
-		n += len(l)
-		for i := range l {
-			g.acts |= l[i].acts
-			if l[i].more != nil {
-				g.denies |= l[i].more.denies
-			}
+	if len(lists) == 1 {
+		g.rules = lists[0]
+	} else {
+		g.rules = slices.Concat(lists...) // one run of memory for a decision
+	}
+	for i := range g.rules {
+		r := &g.rules[i]
+		g.acts |= r.acts
+		if g.some |= r.need; r.need == 0 {
+			g.some = ^uint64(0)
+		}
+		if r.more != nil {
+			g.denies |= r.more.denies
 		}
 	}
-	if n >= indexFrom {
-		g.index = newRuleIndex(lists, n)
-	}
-	if len(lists) > 0 {
-		g.first, g.lists = lists[0], lists[1:]
+	if len(g.rules) >= indexFrom {
+		g.index = newRuleIndex(g.rules)
 	}
 }
 
@@ -576,20 +578,18 @@ type indexSlot struct {
 	from, to int32 // empty if equal
 }
 
-func newRuleIndex(lists [][]rule, n int) *ruleIndex {
+func newRuleIndex(rules []rule) *ruleIndex {
 	x := &ruleIndex{}
-	for _, l := range lists {
-		for i := range l {
-			if r := &l[i]; r.key != nil {
-				x.rules = append(x.rules, r)
-			} else {
-				x.rest = append(x.rest, r)
-			}
+	for i := range rules {
+		if r := &rules[i]; r.key != nil {
+			x.rules = append(x.rules, r)
+		} else {
+			x.rest = append(x.rest, r)
 		}
 	}
 	slices.SortStableFunc(x.rules, func(a, b *rule) int { return cmp.Compare(a.key.hash, b.key.hash) })
 	size := 8
-	for size < 2*n {
+	for size < 2*len(rules) {
 		size *= 2
 	}
 	x.slots = make([]indexSlot, size)

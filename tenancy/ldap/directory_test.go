@@ -205,21 +205,41 @@ func TestALoginTakesNoLongerThanItMay(t *testing.T) {
 
 func TestNoMoreLoginsAtATimeThanAllowed(t *testing.T) {
 	s := serve(t, func(s *server) { s.silent = true })
-	d := s.directory(WithConnections(2), WithTimeout(200*time.Millisecond))
-	kinds := make(chan atoll.Kind, 10)
-	for range 10 {
+	d := s.directory(WithConnections(2), WithTimeout(time.Minute))
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 2)
+	for range 2 {
 		go func() {
-			_, err := d.Authenticate(context.Background(), "ann", "secret")
-			kinds <- atoll.KindOf(err)
+			_, err := d.Authenticate(ctx, "ann", "secret")
+			ended <- err
 		}()
 	}
-	got := make(map[atoll.Kind]int)
-	for range 10 {
-		got[<-kinds]++
+	for n, _, _ := s.seen(); n < 2; n, _, _ = s.seen() {
+		goruntime.Gosched()
 	}
-	if conns, _, _ := s.seen(); got[atoll.Timeout]+got[atoll.Overloaded] != 10 || got[atoll.Overloaded] < 1 || conns > 9 {
-		t.Errorf("logins ended as %v with %d connections", got, conns)
+	hurried := *d
+	hurried.timeout = 50 * time.Millisecond
+	if _, err := hurried.Authenticate(t.Context(), "ann", "secret"); atoll.KindOf(err) != atoll.Overloaded {
+		t.Errorf("a third login: %v, want overloaded", err)
 	}
+	if _, err := d.Authenticate(canceled(t), "ann", "secret"); atoll.KindOf(err) != atoll.Canceled {
+		t.Errorf("a login of a caller who has gone: %v, want canceled", err)
+	}
+	if n, _, _ := s.seen(); n != 2 {
+		t.Errorf("%d connections, want 2", n)
+	}
+	cancel()
+	for range 2 {
+		if err := <-ended; atoll.KindOf(err) != atoll.Canceled {
+			t.Errorf("a login whose caller gives up: %v, want canceled", err)
+		}
+	}
+}
+
+func canceled(t *testing.T) context.Context {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	return ctx
 }
 
 func TestNew(t *testing.T) {

@@ -45,6 +45,9 @@ func (s *Service) Create(ctx context.Context, n NewWorkload, conds ...Cond) (*Sn
 	if err := s.checkSpec(&n.Spec, n.Count); err != nil {
 		return nil, atoll.Wrap(op, err)
 	}
+	if n.Spec.Behave.Runs != (RunLimit{}) && n.State == Started {
+		return nil, atoll.Wrap(op, onRequest(n.FQN.String()))
+	}
 	if n.ID == "" {
 		n.ID = s.newID()
 	}

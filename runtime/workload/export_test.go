@@ -27,3 +27,11 @@ func (s *Service) Runners() (n int) {
 	}
 	return n
 }
+
+// Sized returns n, or less under the race detector.
+func Sized(n int) int {
+	if underRace {
+		return max(1, n/5)
+	}
+	return n
+}

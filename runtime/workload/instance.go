@@ -214,6 +214,17 @@ func (e *edit) remove() {
 	e.tx.Note("job.delete", e.w.FQN, nil)
 }
 
+// Refs returns the names of the workloads that match and were not deleted.
+func (s *Service) Refs(r store.Reader, match func(*Workload) bool) []policy.FQN {
+	var out []policy.FQN
+	for w := range workloadBySeq.All(r, store.Key{}) {
+		if w.Deleted == nil && match(w) {
+			out = append(out, w.Address())
+		}
+	}
+	return out
+}
+
 // DeleteWithin marks every workload for deletion that matches, inside a
 // transaction of somebody else, such as the deletion of their owner.
 func (s *Service) DeleteWithin(tx *store.Tx, match func(*Workload) bool) error {

@@ -165,12 +165,14 @@ func (sh *shard) after(d *draft) {
 			}
 		}
 	}
-	freed, groups := false, map[string]bool{}
+	freed, serves, stopped, groups := false, false, false, map[string]bool{}
 	for n := range d.insts {
 		e := &d.insts[n]
 		if e.old == e.row || e.old == nil {
 			continue
 		}
+		serves = serves || e.row != nil && e.row.State == StateRunning && e.old.State != StateRunning
+		stopped = stopped || e.old.State == StateStopping && (e.row == nil || e.row.State != StateStopping)
 		over := e.row == nil || !e.row.State.Placed() || e.row.Run != e.old.Run
 		if e.old.State.Placed() && over && (e.row == nil || !e.row.Exit.Stuck) || e.row != nil && e.old.Exit.Stuck && !e.row.Exit.Stuck {
 			freed = freed || e.row == nil || !e.row.State.Placed()
@@ -190,12 +192,15 @@ func (sh *shard) after(d *draft) {
 	for _, n := range d.notes {
 		s.books.note(d.base.Workload, n)
 	}
-	if !freed && len(groups) == 0 {
-		return
-	}
 	v := s.st.View()
 	if freed {
-		sh.sup.wakeWaiting(v, WaitCapacity)
+		sh.sup.wakeWaiting(v, WaitCapacity, wakeAtOnce)
+	}
+	if serves && s.conn != nil {
+		sh.sup.wakeWaiting(v, WaitLinks, 0)
+	}
+	if stopped && s.conn != nil {
+		sh.sup.wakeWaiting(v, WaitSources, 0)
 	}
 	for g := range groups {
 		sh.sup.wakeGroup(v, g)

@@ -492,7 +492,7 @@ func TestIdleWorkloadsHoldNothing(t *testing.T) {
 	defer r.stop()
 	before := goruntime.NumGoroutine()
 	s := spec("serve")
-	for range 10_000 {
+	for range workload.Sized(10_000) {
 		r.create(s, 1, workload.Ready)
 	}
 	for r.Busy() {

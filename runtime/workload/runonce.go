@@ -12,8 +12,9 @@ import (
 
 // Single describes a single run.
 type Single struct {
-	Args  json.RawMessage
-	Cause Cause
+	Args    json.RawMessage
+	Cause   Cause
+	Blocked string // why it must not run: it is recorded, and that is all; "" = it may
 }
 
 // MaxDepth is how many causes may precede a run; a deeper one is recorded and blocked.
@@ -46,9 +47,12 @@ func (s *Service) RunOnce(ctx context.Context, id string, run Single, conds ...C
 			}
 		}
 		if run.Cause.Depth > MaxDepth {
+			run.Blocked = "runs have caused one another too often"
+		}
+		if run.Blocked != "" {
 			at := e.now
 			i.State, i.Retired = StateEnded, &at
-			i.Exit = Exit{Exit: driver.Exit{Code: driver.CodeError, Reason: "runs have caused one another too often", At: at}, Outcome: OutcomeBlocked}
+			i.Exit = Exit{Exit: driver.Exit{Code: driver.CodeError, Reason: run.Blocked, At: at}, Outcome: OutcomeBlocked}
 		}
 		e.changes++
 		e.join(instEntry{row: i})

@@ -14,10 +14,9 @@ import (
 // is no change. Kinds: NotFound, Denied, Reference, Quota, what a condition
 // returned, Unavailable.
 func (s *Service) StartWorkload(ctx context.Context, id string, conds ...Cond) (*Snapshot, error) {
-	const op = "workload.StartWorkload"
-	return s.change(ctx, op, id, policy.Start, conds, func(e *edit) error {
+	return s.change(ctx, "workload.StartWorkload", id, policy.Start, conds, func(e *edit) error {
 		if e.w.Spec.Behave.Runs != (RunLimit{}) {
-			return atoll.Errorf(atoll.Conflict, op, "%s runs on request", e.w.FQN)
+			return onRequest(e.w.FQN)
 		}
 		if err := s.checkDriver(&e.w.Spec); err != nil {
 			return err
@@ -32,6 +31,11 @@ func (s *Service) StartWorkload(ctx context.Context, id string, conds ...Cond) (
 		}
 		return nil
 	})
+}
+
+// onRequest refuses to keep something running that is run once at a time.
+func onRequest(name string) error {
+	return &atoll.Error{Kind: atoll.Conflict, Msg: name + " runs on request", Subject: atoll.Subject{Type: "workload", ID: name}}
 }
 
 // start is the row edits of a start.
@@ -138,7 +142,7 @@ func (s *Service) Scale(ctx context.Context, id string, n int, conds ...Cond) (*
 			return &atoll.Error{Kind: atoll.Invalid, Op: op, Msg: "the count is not valid", Findings: f}
 		}
 		if e.w.Spec.Behave.Runs != (RunLimit{}) {
-			return atoll.Errorf(atoll.Conflict, op, "%s runs on request", e.w.FQN)
+			return onRequest(e.w.FQN)
 		}
 		if n == e.w.Count {
 			return nil

@@ -737,7 +737,7 @@ func (x *stepper) run(steps int, crashes bool) {
 }
 
 func TestRandomOperationsAndReportsKeepTheInvariants(t *testing.T) {
-	for seed := range uint64(40) {
+	for seed := range uint64(Sized(60)) {
 		if testing.Short() && seed > 10 {
 			return
 		}

@@ -171,21 +171,23 @@ func (sup *supervisor) machineChanged(ch *store.Change) {
 			}
 		}
 	}
-	sup.wakeWaiting(v, WaitCapacity)
+	sup.wakeWaiting(v, WaitCapacity, wakeAtOnce)
 }
 
 // wakeAtOnce bounds how many of those that wait are looked at when room is
 // made; the others try again by themselves.
 const wakeAtOnce = 64
 
-func (sup *supervisor) wakeWaiting(r store.Reader, kind WaitKind) {
+// wakeWaiting marks what waits for something of that kind: the first most
+// workloads, or all if that is 0.
+func (sup *supervisor) wakeWaiting(r store.Reader, kind WaitKind, most int) {
 	marked := map[string]bool{}
 	for i := range instancesByWait.All(r, store.KeyOf(kind)) {
 		if !marked[i.Workload] {
 			marked[i.Workload] = true
 			sup.mark(i.Workload)
 		}
-		if len(marked) == wakeAtOnce {
+		if len(marked) == most {
 			return
 		}
 	}

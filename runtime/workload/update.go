@@ -52,6 +52,9 @@ func (e *edit) update(ctx context.Context, was, is *Desired) error {
 	if is.State == Errored && was.State != Errored || is.State > Errored {
 		return atoll.Errorf(atoll.Invalid, "", "a workload is made ready, started or stopped")
 	}
+	if is.Spec.Behave.Runs != (RunLimit{}) && (is.State == Started || is.Count != was.Count) {
+		return onRequest(e.w.FQN)
+	}
 	if err := e.allowed(ctx, was, is); err != nil {
 		return err
 	}
@@ -191,6 +194,9 @@ func (s *Service) Redeploy(ctx context.Context, id string, change func(*Spec) er
 		}
 		if !reflect.DeepEqual(spec.Behave, e.w.Spec.Behave) {
 			return atoll.Errorf(atoll.Invalid, op, "how instances are kept and counted is fixed at creation")
+		}
+		if spec.Behave.Runs != (RunLimit{}) {
+			return onRequest(e.w.FQN)
 		}
 		e.generation()
 		e.workload().Spec = spec

@@ -794,3 +794,54 @@ func TestGroupsAreBounded(t *testing.T) {
 		t.Errorf("%+v, want 5 messages, 2 exceptions, 2 children", s)
 	}
 }
+
+func TestStateSeesWhatWasPostedBefore(t *testing.T) {
+	e := engine(t, EngineOptions{})
+	i := spawn(t, e, graph([]part{{name: "a", make: fn(echo)}, {name: "b", make: func() actor.Actor { return &sums{} }}}, "a b"))
+	for n := range 500 {
+		if err := i.Post(t.Context(), "a", number(1)); err != nil {
+			t.Fatal(err)
+		}
+		v, err := i.State("b", "")
+		if c, _ := v.Get("count").Int(); err != nil || c != int64(n+1) {
+			t.Fatalf("after %d events: %v, %v", n+1, v, err)
+		}
+	}
+}
+
+func TestQuestionsToABlockedActorAreBounded(t *testing.T) {
+	e := engine(t, EngineOptions{CollectTimeout: func() time.Duration { return time.Millisecond }, Mailbox: func() int { return 10 }})
+	b := newBlocker(t)
+	i := spawn(t, e, graph([]part{{name: "a", make: b.make}}))
+	if err := i.TryPost("a", event(t, `{"block":1}`)); err != nil {
+		t.Fatal(err)
+	}
+	<-b.entered
+	kinds := map[atoll.Kind]int{}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() {
+			for range 40 {
+				_, err := i.State("a", "")
+				mu.Lock()
+				kinds[atoll.KindOf(err)]++
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	if kinds[atoll.Overloaded] == 0 || kinds[atoll.Timeout]+kinds[atoll.Overloaded] != 2000 {
+		t.Errorf("2000 questions: %v, want Timeout for some and Overloaded for the rest", kinds)
+	}
+	i.mu.Lock()
+	waiting := len(i.box.ops) + i.box.waiting
+	i.mu.Unlock()
+	if waiting > maxErrands+50+10 {
+		t.Errorf("%d questions wait", waiting)
+	}
+	b.open()
+	if err := i.Post(t.Context(), "a", number(1)); err != nil {
+		t.Errorf("after the actor returned: %v", err)
+	}
+}

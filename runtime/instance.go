@@ -204,36 +204,6 @@ func (i *Instance) release() {
 	i.mu.Unlock()
 }
 
-// do runs fn with the token, on this goroutine if nobody has it, else on that
-// of who has it, between two events. It fails with Timeout when that is not
-// reached in time, then fn may still run later, and with Unavailable on a
-// closed instance.
-func (i *Instance) do(op string, limit time.Duration, fn func(f *frame)) error {
-	if i.seize() {
-		f := i.tenant.eng.frames.Get().(*frame)
-		defer i.release()
-		defer i.tenant.eng.frames.Put(f)
-		fn(f)
-		return nil
-	}
-	done := make(chan struct{})
-	ok := i.control(opOf(func(f *frame) {
-		defer close(done)
-		fn(f)
-	}))
-	if !ok {
-		return atoll.Errorf(atoll.Unavailable, op, "the runtime is closed")
-	}
-	t := time.NewTimer(limit)
-	defer t.Stop()
-	select {
-	case <-done:
-		return nil
-	case <-t.C:
-		return atoll.Errorf(atoll.Timeout, op, "the runtime is busy: no answer in %v", limit)
-	}
-}
-
 func opOf(fn func(f *frame)) op { return op{fn: fn} }
 
 // Post gives an event to an actor and returns when the mailbox has it. While

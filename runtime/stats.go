@@ -89,7 +89,7 @@ func (i *Instance) Stats() Stats {
 	}
 	i.mu.Unlock()
 	got := make(chan Stats, 1)
-	err := i.do("runtime.Stats", statsPatience, func(*frame) {
+	err := i.do("runtime.Stats", 0, statsPatience, func(*frame) {
 		s := read()
 		i.mu.Lock()
 		i.more().last = s
@@ -125,7 +125,7 @@ func (n *node) pickBy(op, by string) (*node, error) {
 }
 
 // inspect runs fn on an actor, or with by on its child of that key, between two
-// events.
+// events: behind the mail that is there, unless that takes long.
 func inspect[T any](i *Instance, op, name, by string, fn func(*node) (T, error)) (T, error) {
 	var zero T
 	n, err := i.node(op, name)
@@ -137,7 +137,7 @@ func inspect[T any](i *Instance, op, name, by string, fn func(*node) (T, error))
 		err error
 	}
 	got := make(chan answer, 1)
-	err = i.do(op, i.tenant.eng.o.CollectTimeout(), func(*frame) {
+	err = i.do(op, errandPatience, i.tenant.eng.o.CollectTimeout(), func(*frame) {
 		at, err := n.pickBy(op, by)
 		if err != nil {
 			got <- answer{err: err}

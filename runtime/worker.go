@@ -213,6 +213,8 @@ func (i *Instance) handle(f *frame, s slot) {
 		f.passOn(a.n, s.e)
 	case *barrier:
 		i.reached(a)
+	case *errand:
+		a.run(f)
 	}
 }
 

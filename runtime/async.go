@@ -203,8 +203,12 @@ func (s *stage) answer(j *job) {
 	j.q.reply(j.out, nil)
 }
 
-// otherStalled says whether another stage is full; the token is held.
+// otherStalled says whether the instance is held back by anything else than a
+// stage; i.mu and the token are held.
 func (i *Instance) otherStalled(but *stage) bool {
+	if x := i.ext.Load(); x != nil && (x.held || x.ring != nil && x.ring.stalls(i)) {
+		return true
+	}
 	for at := range i.nodes {
 		x := i.nodes[at].ext.Load()
 		if x == nil {

@@ -30,6 +30,9 @@ func (c *check) checkActors(v actor.Value) {
 	case len(defs) > c.opts.MaxActors:
 		c.fault(TooManyActors, "/actors", "a runtime has at most %d actors, not %d", c.opts.MaxActors, len(defs))
 		return
+	case instances*c.out.Def.Distribution.copies() > c.opts.MaxActors && instances <= c.opts.MaxActors:
+		c.fault(TooManyActors, "/distribution/copies", "a runtime has at most %d actors; with its copies these are %d", c.opts.MaxActors, instances*c.out.Def.Distribution.copies())
+		return
 	case instances > c.opts.MaxActors:
 		c.fault(TooManyActors, "/actors", "a runtime has at most %d actors; with their copies these are %d", c.opts.MaxActors, instances)
 		return

@@ -38,3 +38,13 @@ func (c *Checked) ActorIndex(name string) int {
 	}
 	return -1
 }
+
+// instances is how many actors a runtime has, copies of actors and of the
+// runtime included, and children of groups not.
+func (c *Checked) instances() int {
+	n := 0
+	for i := range c.Actors {
+		n += max(c.Actors[i].Def.Copies, 1)
+	}
+	return n * c.Def.Distribution.copies()
+}

@@ -73,7 +73,7 @@ func (s *Service) instantiate(ctx context.Context, l *live, checked *Checked, c 
 	if err := s.spawn(l, checked, owner.ID, ""); err != nil {
 		return nil, nil, err
 	}
-	rec := &Record{OwnerID: owner.ID, OwnerName: owner.Name, Status: Created, Actors: len(checked.Actors)}
+	rec := &Record{OwnerID: owner.ID, OwnerName: owner.Name, Status: Created, Actors: len(checked.Actors), Instances: checked.instances()}
 	rec.ID = l.id
 	if isUUID(checked.Def.ProjectID) {
 		rec.ProjectID = strings.ToLower(checked.Def.ProjectID)
@@ -84,7 +84,7 @@ func (s *Service) instantiate(ctx context.Context, l *live, checked *Checked, c 
 			return &atoll.Error{Kind: atoll.Reference, Op: "runtime.Create", Msg: "no user " + owner.Name + " to own the runtime", Subject: atoll.Subject{Type: "user", ID: owner.Name}}
 		}
 		if !c.admin {
-			if err := s.quota(tx, owner.ID, rec.Actors); err != nil {
+			if err := s.quota(tx, owner.ID, rec.Instances); err != nil {
 				return err
 			}
 		}
@@ -101,7 +101,7 @@ func (s *Service) instantiate(ctx context.Context, l *live, checked *Checked, c 
 		}
 		rec.Since = tx.Now()
 		var err error
-		if rec.Machine, warnings, err = s.placer.Place(tx, s.placement(tx, &def)); err != nil {
+		if rec.Machine, rec.Copies, warnings, err = s.place(tx, &def); err != nil {
 			return err
 		}
 		if err := runtimes.Insert(tx, rec); err != nil {
@@ -118,7 +118,9 @@ func (s *Service) instantiate(ctx context.Context, l *live, checked *Checked, c 
 	if err != nil {
 		return nil, nil, err
 	}
-	l.now.Store(&spawned{l.now.Load().Instance, checked, rec.Definition})
+	made := *l.now.Load()
+	made.text = rec.Definition
+	l.now.Store(&made)
 	return rec, warnings, nil
 }
 
@@ -126,7 +128,7 @@ func (s *Service) instantiate(ctx context.Context, l *live, checked *Checked, c 
 func (s *Service) quota(r store.Reader, ownerID string, actors int) error {
 	count := 1
 	for rec := range runtimeByName.All(r, store.KeyOf(ownerID)) {
-		count, actors = count+1, actors+rec.Actors
+		count, actors = count+1, actors+max(rec.Actors, rec.Instances)
 	}
 	if most := s.settings.MaxRuntimes(); count > most {
 		return atoll.Errorf(atoll.Quota, "runtime.Create", "a user has at most %d runtimes", most)

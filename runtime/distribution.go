@@ -45,6 +45,14 @@ var modes = []string{Local, Predefined, RoundRobin, LeastNrRuntimes, LeastNrActo
 // are accepted in a definition, with a warning, and mean local.
 func KnownMode(mode string) bool { return slices.Contains(modes, mode) }
 
+// copies is how many instances a runtime has.
+func (d *Distribution) copies() int {
+	if d == nil || d.Mode != DuplicateRuntime {
+		return 1
+	}
+	return min(max(d.Copies, 1), MaxCopies)
+}
+
 func distributionOf(v actor.Value) *Distribution {
 	if v.Kind() != actor.ObjectKind {
 		return nil
@@ -157,7 +165,7 @@ func (d *Distribution) warnings(member func(Machine) bool) []string {
 	case !KnownMode(d.Mode):
 		return []string{fmt.Sprintf("unknown distribution mode %q: the runtime is placed locally%s", short(d.Mode), didYouMean(nearest(d.Mode, slices.Values(modes))))}
 	case d.Mode == DuplicateRuntime:
-		return []string{"distribution mode duplicate: the copies are run as one runtime here"}
+		return d.copyWarnings(member)
 	case d.Mode != Predefined:
 		return nil
 	case d.Machine == nil || !d.Machine.complete():
@@ -166,4 +174,23 @@ func (d *Distribution) warnings(member func(Machine) bool) []string {
 		return []string{fmt.Sprintf("machine %s is not a member: the runtime is placed locally", d.Machine)}
 	}
 	return nil
+}
+
+// copyWarnings returns what mode duplicate asks for and will not get.
+func (d *Distribution) copyWarnings(member func(Machine) bool) []string {
+	switch {
+	case d.Spread == DuplicateRuntime || d.Spread != "" && !KnownMode(d.Spread):
+		return []string{fmt.Sprintf("unknown mode %q for the machines of copies: they are placed locally%s", short(d.Spread), didYouMean(nearest(d.Spread, slices.Values(modes))))}
+	case d.Spread == Predefined && (d.Machine == nil || !d.Machine.complete()):
+		return []string{"distribution.machines is predefined and distribution.machine names no machine: the copies are placed locally"}
+	case d.Spread == Predefined && member != nil && !member(*d.Machine):
+		return []string{fmt.Sprintf("machine %s is not a member: the copies are placed locally", d.Machine)}
+	}
+	var all []string
+	for _, m := range d.Machines {
+		if len(all) < maxFaults && (!m.complete() || member != nil && !member(m)) {
+			all = append(all, fmt.Sprintf("machine %s is not a member: the copies for it are placed locally", m))
+		}
+	}
+	return all
 }

@@ -37,6 +37,18 @@
 // is remembered by principal, reference and actor, and is good until one of the
 // tables that it rests on changes, or an instance does.
 //
+// # Copies
+//
+// A runtime that asks for copies is several Instances behind one row. Calls on
+// it mean all of them; copy k of runtime r is called "r.k" and only has
+// statistics. An event goes to the copy that the hash of its partition key
+// picks, which is a field that the settings name, or else its whole text. An
+// event for a group goes by the key of the group instead, and if it reaches the
+// group over a link, in another copy than that which the key belongs to, it is
+// handed over: all events of a key meet in one child. An actor collects in its
+// own copy. A definition that collects from a group wants the field of the group
+// as its partition key: then nothing is handed over, and it finds every child.
+//
 // # Concurrency
 //
 // Service, Engine and Instance are safe for concurrent use; definitions,

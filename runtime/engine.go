@@ -187,6 +187,17 @@ type SpawnOptions struct {
 // fails, or panics, makes Spawn fail with Failed and leaves nothing behind. Spawn is
 // Unavailable on an engine that is not running.
 func (e *Engine) Spawn(c *Checked, o SpawnOptions) (*Instance, error) {
+	i, err := e.prepare(c, o)
+	if err != nil {
+		return nil, err
+	}
+	i.open()
+	return i, nil
+}
+
+// prepare is Spawn without letting the instance go: no timer runs, and what is
+// posted waits, until it is opened, or discarded.
+func (e *Engine) prepare(c *Checked, o SpawnOptions) (*Instance, error) {
 	const op = "runtime.Spawn"
 	if o.Env == nil {
 		o.Env = e.o.Env
@@ -205,7 +216,6 @@ func (e *Engine) Spawn(c *Checked, o SpawnOptions) (*Instance, error) {
 			}
 		}
 	}
-	i.open()
 	return i, nil
 }
 

@@ -21,7 +21,7 @@ func (s *Service) Post(ctx context.Context, ref, name string, e *actor.Event) er
 	if err != nil {
 		return err
 	}
-	return w.port.Post(ctx, e)
+	return w.to.Post(ctx, e)
 }
 
 // TryPost is Post that does not wait: Overloaded if the mailbox is full.
@@ -30,7 +30,7 @@ func (s *Service) TryPost(ctx context.Context, ref, name string, e *actor.Event)
 	if err != nil {
 		return err
 	}
-	return w.port.TryPost(e)
+	return w.to.TryPost(e)
 }
 
 // PostBatch hands events to an actor in their order and returns how many were
@@ -40,7 +40,17 @@ func (s *Service) PostBatch(ctx context.Context, ref, name string, es []*actor.E
 	if err != nil {
 		return 0, err
 	}
-	return w.inst.PostBatch(ctx, name, es)
+	return w.to.PostBatch(ctx, es, true)
+}
+
+// TryPostBatch is PostBatch that does not wait: Overloaded, with how many were
+// queued, if the mailbox does not take all of them.
+func (s *Service) TryPostBatch(ctx context.Context, ref, name string, es []*actor.Event) (int, error) {
+	w, err := s.way(ctx, wayKey{ref: ref, actor: name})
+	if err != nil {
+		return 0, err
+	}
+	return w.to.PostBatch(ctx, es, false)
 }
 
 // Shunt runs an actor on an event and returns the result instead of emitting
@@ -52,7 +62,7 @@ func (s *Service) Shunt(ctx context.Context, ref, name string, e *actor.Event) (
 	if err != nil {
 		return nil, err
 	}
-	return w.inst.Shunt(ctx, name, e)
+	return w.to.Shunt(ctx, e)
 }
 
 // wayKey is one question of the event path: whether this caller may hand
@@ -67,10 +77,9 @@ type wayKey struct {
 
 // way is the answer to the question of a wayKey, good at one epoch.
 type way struct {
-	key  wayKey
-	at   epoch
-	inst *Instance
-	port Port
+	key wayKey
+	at  epoch
+	to  *router
 }
 
 // epoch tells the state of everything that answers of the event path rest on.
@@ -114,11 +123,11 @@ func (s *Service) findWay(ctx context.Context, k wayKey) (*way, error) {
 		return nil, &atoll.Error{Kind: atoll.FailedState, Code: StoppedCode, Op: op, Msg: "the runtime is stopped",
 			Subject: atoll.Subject{Type: "runtime", ID: k.ref}}
 	}
-	port, err := inst.Port(k.actor)
+	to, err := inst.router(strings.Clone(k.actor), s.settings.PartitionKey)
 	if err != nil {
 		return nil, atoll.Wrap(op, err)
 	}
-	return &way{inst: inst, port: port}, nil
+	return &way{to: to}, nil
 }
 
 // ways remembers answers of the event path in a table of fixed size, in which

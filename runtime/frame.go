@@ -127,6 +127,11 @@ func (n *node) special(f *frame, e *actor.Event) (*node, *actor.Event, error) {
 	if n.flags&flagGone != 0 {
 		return n, nil, nil
 	}
+	if n.flags&flagShared != 0 {
+		if in := n.other(e); in != nil {
+			return n, nil, in.hand(n, e)
+		}
+	}
 	if n.flags&flagLogIn != 0 {
 		n.logged(e, false)
 	}
@@ -351,6 +356,9 @@ func (f *frame) collectData(src *node, c *CheckedCollect) (actor.Value, error) {
 	n := f.n
 	if src == n.home() || src.busy || f.depth >= maxNested {
 		return actor.Value{}, collectError("collect %q: actor %q is asked in a circle", c.Alias, src.spec.name)
+	}
+	if src.flags&flagShared != 0 && src.other(c.Data) != nil {
+		return actor.Value{}, collectError("collect %q: the group of actor %q lives in another copy of the runtime", c.Alias, src.spec.name)
 	}
 	busy := n.home().busy
 	n.home().busy = true

@@ -38,6 +38,7 @@ const (
 	flagLogIn                     // incoming events go to the event log
 	flagGone                      // removed by its timeout
 	flagSlot                      // no actor but the wrapper of a slot
+	flagShared                    // a group whose keys are spread over the copies of the runtime
 	flagOversees = flagGroup | flagCopies
 )
 

@@ -18,7 +18,8 @@ type group struct {
 	byKey  map[string]*child
 	made   int
 	copies []*child
-	turn   int // of copies
+	turn   int   // of copies
+	ring   *ring // of a runtime in copies; nil if it is one
 }
 
 type child struct {

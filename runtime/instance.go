@@ -58,6 +58,8 @@ type instanceExt struct {
 
 	barriers []*barrier // reached, and waiting for stages; belongs to the token
 	last     Stats      // as of the last time that they could be read
+	held     bool       // its mail waits, whatever else
+	ring     *ring      // of a runtime in copies; never changes
 }
 
 // more returns the extension, made when first needed; i.mu is held, or nobody

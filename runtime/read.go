@@ -26,14 +26,15 @@ type Runtime struct {
 	Definition json.RawMessage // with the final name and the id of the owner
 	Created    time.Time
 	Since      time.Time // of Status
-	Machine    string    // "ip:port"
+	Machine    string    // "ip:port"; of the first copy
+	Copies     []string  // machines of the copies; nil if the runtime is not copied
 	Version    uint64
 }
 
 func (s *Service) runtime(r store.Reader, rec *Record) Runtime {
 	owner := s.ownerName(r, rec)
 	return Runtime{ID: rec.ID, FQN: Address(owner, rec.Name), Owner: rec.OwnerID, OwnerName: owner, Name: rec.Name, UniqueName: UniqueName(owner, rec.Name),
-		Status: rec.Status, Project: rec.ProjectID, Definition: rec.definition(), Created: rec.CreatedAt, Since: rec.Since, Machine: rec.Machine, Version: rec.Version}
+		Status: rec.Status, Project: rec.ProjectID, Definition: rec.definition(), Created: rec.CreatedAt, Since: rec.Since, Machine: rec.Machine, Copies: slices.Clone(rec.Copies), Version: rec.Version}
 }
 
 // call is one call on a runtime, as permissions see it.
@@ -51,18 +52,32 @@ func (c call) question(target policy.FQN, id, owner string) policy.Question {
 
 // allowed finds a runtime and asks the guard about a call on it.
 func (s *Service) allowed(ctx context.Context, op, ref string, c call) (*Record, error) {
-	if err := s.ready(op); err != nil {
-		return nil, err
+	rec, k, err := s.allowedCopy(ctx, op, ref, c)
+	if k > 0 && err == nil {
+		whole, _, _ := cutCopy(ref)
+		err = copyError(op, ref, whole)
 	}
-	v := s.st.View()
-	rec, err := s.find(v, callerOf(ctx), ref, op)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.guard.Check(ctx, c.question(s.address(v, rec), rec.ID, rec.OwnerID)); err != nil {
-		return nil, atoll.Wrap(op, err)
-	}
 	return rec, nil
+}
+
+// allowedCopy is allowed for calls that can be made on one copy of a runtime; it
+// returns its number from 1, or 0 for the whole.
+func (s *Service) allowedCopy(ctx context.Context, op, ref string, c call) (*Record, int, error) {
+	if err := s.ready(op); err != nil {
+		return nil, 0, err
+	}
+	v := s.st.View()
+	rec, k, err := s.findCopy(v, callerOf(ctx), ref, op)
+	if err != nil {
+		return nil, 0, err
+	}
+	if err := s.guard.Check(ctx, c.question(s.address(v, rec), rec.ID, rec.OwnerID)); err != nil {
+		return nil, 0, atoll.Wrap(op, err)
+	}
+	return rec, k, nil
 }
 
 // get is the call that Get makes, and List for each runtime.
@@ -160,19 +175,19 @@ func (s *Service) Links(ctx context.Context, ref string) ([]Link, error) {
 	return d.Links, nil
 }
 
-// Stats returns what a runtime has counted since it was created. Kinds:
-// NotFound, Denied, Unavailable.
+// Stats returns what a runtime has counted since it was created: the sum of its
+// copies, or what one copy has. Kinds: NotFound, Denied, Unavailable.
 func (s *Service) Stats(ctx context.Context, ref string) (Stats, error) {
-	rec, err := s.allowed(ctx, "runtime.Stats", ref, call{policy.Read, "GET", "/stats"})
+	rec, k, err := s.allowedCopy(ctx, "runtime.Stats", ref, call{policy.Read, "GET", "/stats"})
 	if err != nil {
 		return Stats{}, err
 	}
-	return s.stats(rec), nil
+	return s.stats(rec, k), nil
 }
 
-func (s *Service) stats(rec *Record) Stats {
-	if inst := s.instance(rec.ID); inst != nil {
-		return inst.Stats()
+func (s *Service) stats(rec *Record, k int) Stats {
+	if inst := s.instance(rec.ID); inst != nil && k <= len(inst.copies) {
+		return inst.Stats(k)
 	}
 	none := NewStats()
 	none.Actors = rec.Actors
@@ -192,7 +207,7 @@ func (s *Service) PlatformStats(ctx context.Context) (int, Stats, error) {
 	v := s.st.View()
 	var all []Stats
 	for rec := range runtimes.All(v) {
-		all = append(all, s.stats(rec))
+		all = append(all, s.stats(rec, 0))
 	}
 	return len(all), Sum(all...), nil
 }
@@ -208,8 +223,10 @@ type ActorInfo struct {
 }
 
 // ActorInfo returns what there is to know about an actor, with the state of
-// the actor or, if by is not empty, of that child of its group. Kinds:
-// NotFound, Denied, FailedState, Unavailable.
+// the actor or, if by is not empty, of that child of its group. Of a runtime in
+// copies, a child is that of the copy which its key belongs to, a group is the
+// children of all copies, and another actor shows its state in the first copy.
+// Kinds: NotFound, Denied, FailedState, Unavailable.
 func (s *Service) ActorInfo(ctx context.Context, ref, name, by string) (*ActorInfo, error) {
 	const op = "runtime.ActorInfo"
 	rec, err := s.allowed(ctx, op, ref, call{policy.Read, "GET", policy.CallSuffix("actors", name)})
@@ -258,20 +275,27 @@ func (s *Service) State(ctx context.Context, ref, name, by string) (actor.Value,
 	return v, atoll.Wrap(op, err)
 }
 
-// ActorStats returns what an actor, or a child of its group, has counted. It
-// fails as ActorInfo does.
+// ActorStats returns what an actor, or a child of its group, has counted, in all
+// copies of the runtime or in one. It fails as ActorInfo does.
 func (s *Service) ActorStats(ctx context.Context, ref, name, by string) (Stats, error) {
 	const op = "runtime.ActorStats"
-	inst, err := s.actor(ctx, op, ref, name, call{policy.Read, "GET", policy.CallSuffix("actors", name, "stats")})
+	rec, k, err := s.allowedCopy(ctx, op, ref, call{policy.Read, "GET", policy.CallSuffix("actors", name, "stats")})
 	if err != nil {
 		return Stats{}, err
 	}
-	st, err := inst.ActorStats(name, by)
+	inst, err := s.withActor(op, rec, name)
+	if err != nil {
+		return Stats{}, err
+	}
+	if k > len(inst.copies) {
+		return Stats{}, noRuntime(op, ref)
+	}
+	st, err := inst.ActorStats(k, name, by)
 	return st, atoll.Wrap(op, err)
 }
 
 // actor finds the instance with an actor of that name and asks the guard.
-func (s *Service) actor(ctx context.Context, op, ref, name string, c call) (*Instance, error) {
+func (s *Service) actor(ctx context.Context, op, ref, name string, c call) (*spawned, error) {
 	rec, err := s.allowed(ctx, op, ref, c)
 	if err != nil {
 		return nil, err
@@ -280,7 +304,7 @@ func (s *Service) actor(ctx context.Context, op, ref, name string, c call) (*Ins
 }
 
 // withActor returns the instance of a row if it has an actor of that name.
-func (s *Service) withActor(op string, rec *Record, name string) (*Instance, error) {
+func (s *Service) withActor(op string, rec *Record, name string) (*spawned, error) {
 	inst := s.instance(rec.ID)
 	switch {
 	case inst == nil:
@@ -289,5 +313,5 @@ func (s *Service) withActor(op string, rec *Record, name string) (*Instance, err
 	case inst.checked.ActorIndex(name) < 0:
 		return nil, noActor(op, name)
 	}
-	return inst.Instance, nil
+	return inst, nil
 }

@@ -40,13 +40,6 @@ func (l *live) take(ctx context.Context) error {
 
 func (l *live) leave() { <-l.turn }
 
-// spawned is an instance and what it was made from.
-type spawned struct {
-	*Instance
-	checked *Checked
-	text    string // of the definition
-}
-
 // closeTime is how long an instance may take to stop its sources and to close
 // its actors before it is left behind.
 const closeTime = 10 * time.Second
@@ -220,11 +213,12 @@ func (s *Service) revive(l *live, rec *Record) (Status, error) {
 
 // spawn makes the instance. It is the caller's turn.
 func (s *Service) spawn(l *live, checked *Checked, ownerID, text string) error {
-	inst, err := s.engine.Spawn(checked, SpawnOptions{ID: l.id, Tenant: ownerID, Env: s.env})
+	made, err := s.engine.spawnCopies(checked, SpawnOptions{ID: l.id, Tenant: ownerID, Env: s.env}, text)
 	if err != nil {
 		return err
 	}
-	l.now.Store(&spawned{inst, checked, text})
+	made.open()
+	l.now.Store(made)
 	s.ways.forget()
 	return nil
 }

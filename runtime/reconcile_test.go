@@ -488,8 +488,15 @@ func TestPlacement(t *testing.T) {
 		"a member":                                   {&runtime.Distribution{Mode: "predefined", Machine: &runtime.Machine{IP: "h", Port: 1}}, "predefined", 0},
 		"a stranger is local":                        {&runtime.Distribution{Mode: "predefined", Machine: &runtime.Machine{IP: "who", Port: 1}}, "local", 1},
 		"no machine is local":                        {&runtime.Distribution{Mode: "predefined"}, "local", 1},
-		"copies by a mode":                           {&runtime.Distribution{Mode: "duplicate", Copies: 2, Spread: "random"}, "random", 1},
-		"copies on machines":                         {&runtime.Distribution{Mode: "duplicate", Copies: 2, Machines: []runtime.Machine{{IP: "h", Port: 1}}}, "local", 1},
+		"copies by a mode":                           {&runtime.Distribution{Mode: "duplicate", Copies: 2, Spread: "random"}, "random", 0},
+		"copies by the platform's mode":              {&runtime.Distribution{Mode: "duplicate", Copies: 2}, "round-robin", 0},
+		"copies by a mode nobody knows":              {&runtime.Distribution{Mode: "duplicate", Copies: 2, Spread: "randon"}, "local", 1},
+		"copies of copies":                           {&runtime.Distribution{Mode: "duplicate", Copies: 2, Spread: "duplicate"}, "local", 1},
+		"copies on a machine":                        {&runtime.Distribution{Mode: "duplicate", Copies: 2, Spread: "predefined", Machine: &runtime.Machine{IP: "h", Port: 1}}, "predefined", 0},
+		"copies on a stranger":                       {&runtime.Distribution{Mode: "duplicate", Copies: 2, Spread: "predefined", Machine: &runtime.Machine{IP: "who", Port: 1}}, "local", 1},
+		"copies on no machine":                       {&runtime.Distribution{Mode: "duplicate", Copies: 2, Spread: "predefined"}, "local", 1},
+		"copies on machines":                         {&runtime.Distribution{Mode: "duplicate", Copies: 2, Machines: []runtime.Machine{{IP: "h", Port: 1}}}, "predefined", 0},
+		"the last copy on a stranger":                {&runtime.Distribution{Mode: "duplicate", Copies: 2, Machines: []runtime.Machine{{IP: "h", Port: 1}, {IP: "who", Port: 1}}}, "local", 1},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

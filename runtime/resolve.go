@@ -14,7 +14,8 @@ import (
 const maxRef = 64 + 1 + MaxName + 1 + 4
 
 // CopyCode is the code of the FailedState that answers a reference to one copy
-// of a runtime where only the runtime as a whole will do.
+// of a runtime where only the runtime as a whole will do: copies have statistics
+// of their own, and nothing else.
 const CopyCode atoll.Code = "copy"
 
 // Resolve returns the runtime that ref means to the caller. In this order, and
@@ -42,18 +43,28 @@ func (s *Service) Resolve(ctx context.Context, ref string) (*Runtime, error) {
 	return &r, nil
 }
 
-// find returns the row that ref means.
+// find returns the row that ref means, as a whole.
 func (s *Service) find(r store.Reader, c caller, ref, op string) (*Record, error) {
-	if rec := s.lookup(r, c, ref); rec != nil {
-		return rec, nil
+	rec, k, err := s.findCopy(r, c, ref, op)
+	if k > 0 {
+		whole, _, _ := cutCopy(ref)
+		return nil, copyError(op, ref, whole)
 	}
-	if whole, copies, ok := cutCopy(ref); ok {
-		if rec := s.lookup(r, c, whole); rec != nil && hasCopy(rec, copies) {
-			return nil, &atoll.Error{Kind: atoll.FailedState, Code: CopyCode, Op: op,
-				Msg: "copies of a runtime are not addressed one by one here: use " + short(whole), Subject: atoll.Subject{Type: "runtime", ID: ref}}
+	return rec, err
+}
+
+// findCopy returns the row that ref means, and the number of the copy if it
+// means one, from 1.
+func (s *Service) findCopy(r store.Reader, c caller, ref, op string) (*Record, int, error) {
+	if rec := s.lookup(r, c, ref); rec != nil {
+		return rec, 0, nil
+	}
+	if whole, k, ok := cutCopy(ref); ok {
+		if rec := s.lookup(r, c, whole); rec != nil && k <= len(rec.Copies) {
+			return rec, k, nil
 		}
 	}
-	return nil, noRuntime(op, ref)
+	return nil, 0, noRuntime(op, ref)
 }
 
 func noRuntime(op, ref string) error {
@@ -114,10 +125,4 @@ func cutCopy(ref string) (whole string, k int, ok bool) {
 	}
 	k, err := strconv.Atoi(ref[dot+1:])
 	return ref[:dot], k, err == nil
-}
-
-// hasCopy reports whether a runtime has a copy of that number.
-func hasCopy(rec *Record, k int) bool {
-	d, err := ParseDefinition([]byte(rec.Definition))
-	return err == nil && d.Distribution != nil && d.Distribution.Mode == DuplicateRuntime && k <= max(1, d.Distribution.Copies)
 }

@@ -66,8 +66,18 @@ type Record struct {
 	Status     Status
 	ProjectID  string    // "" is none; the project need not exist
 	Since      time.Time // of Status: creation, start or stop
-	Machine    string    // "ip:port"
+	Machine    string    // "ip:port"; of the first copy
+	Copies     []string  // machines of the copies; none if the runtime is not copied
 	Actors     int       // in the definition
+	Instances  int       // of actors, with the copies of actors and of the runtime
+}
+
+// machines are those that the runtime is placed on, one for each copy.
+func (r *Record) machines() []string {
+	if len(r.Copies) > 0 {
+		return r.Copies
+	}
+	return []string{r.Machine}
 }
 
 var runtimes = store.NewTable(store.Spec[Record]{
@@ -82,10 +92,6 @@ var runtimeByName = store.Unique(runtimes, "name", func(r *Record) (store.Key, b
 
 var runtimesByProject = store.Index(runtimes, "project", func(r *Record) (store.Key, bool) {
 	return store.KeyOf(r.ProjectID), r.ProjectID != ""
-})
-
-var runtimesByMachine = store.Index(runtimes, "machine", func(r *Record) (store.Key, bool) {
-	return store.KeyOf(r.Machine), true
 })
 
 // The grants of a runtime go with it.
@@ -153,14 +159,17 @@ type Load struct {
 	Actors   int
 }
 
-// Loads returns what each machine carries, for placement.
+// Loads returns what each machine carries, for placement. Each copy of a runtime
+// counts where it is.
 func Loads(r store.Reader) map[string]Load {
 	loads := make(map[string]Load)
 	for rec := range runtimes.All(r) {
-		l := loads[rec.Machine]
-		l.Runtimes++
-		l.Actors += rec.Actors
-		loads[rec.Machine] = l
+		for _, m := range rec.machines() {
+			l := loads[m]
+			l.Runtimes++
+			l.Actors += rec.Actors
+			loads[m] = l
+		}
 	}
 	return loads
 }

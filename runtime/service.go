@@ -22,6 +22,7 @@ type Settings struct {
 	StartRestored     func() bool   // whether runtimes that ran when they were stored start again; default false
 	LDAP              func() bool   // whether users come from a directory; default false
 	DistributorMode   func() string // how runtimes are placed; default local
+	PartitionKey      func() string // the field that picks the copy of a runtime for an event; default the whole event
 	MaxRuntimes       func() int    // that one user may have, administrators aside; default 10,000
 	MaxActors         func() int    // in all runtimes of one user, administrators aside; default 100,000
 }
@@ -38,6 +39,9 @@ func (s *Settings) fill() {
 	}
 	if s.DistributorMode == nil {
 		s.DistributorMode = func() string { return Local }
+	}
+	if s.PartitionKey == nil {
+		s.PartitionKey = func() string { return "" }
 	}
 	if s.MaxRuntimes == nil {
 		s.MaxRuntimes = func() int { return 10_000 }

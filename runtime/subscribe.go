@@ -37,10 +37,23 @@ func (i *Instance) Subscribe(name string, buffer int) (*Subscription, error) {
 	}
 	s := &Subscription{ring: make([]*actor.Event, min(max(buffer, 1), 100_000)), some: make(chan struct{}, 1)}
 	s.close = func() { i.unsubscribe(n, s) }
+	if err := i.listen(name, s); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// listen lets a subscription have what an actor emits.
+func (i *Instance) listen(name string, s *Subscription) error {
+	const op = "runtime.Subscribe"
+	n, err := i.node(op, name)
+	if err != nil {
+		return err
+	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if err := i.gone(op); err != nil {
-		return nil, err
+		return err
 	}
 	x := n.extend()
 	var all []*Subscription
@@ -48,11 +61,11 @@ func (i *Instance) Subscribe(name string, buffer int) (*Subscription, error) {
 		all = *old
 	}
 	if len(all) >= maxSubscriptions {
-		return nil, atoll.Errorf(atoll.Quota, op, "the actor has its %d subscriptions already", maxSubscriptions)
+		return atoll.Errorf(atoll.Quota, op, "the actor has its %d subscriptions already", maxSubscriptions)
 	}
 	all = append(all[:len(all):len(all)], s)
 	x.outlets.Store(&all)
-	return s, nil
+	return nil
 }
 
 func (i *Instance) unsubscribe(n *node, s *Subscription) {

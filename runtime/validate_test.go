@@ -271,7 +271,9 @@ func TestCheckWarnings(t *testing.T) {
 		"a predefined stranger":         {dist(`{"mode":"predefined","machine":{"ip":"10.0.0.9","port":2551}}`), []string{`machine 10.0.0.9:2551 is not a member: the runtime is placed locally`}},
 		"a predefined machine in part":  {dist(`{"mode":"predefined","machine":{"ip":"10.0.0.1"}}`), []string{`distribution mode predefined names no machine: the runtime is placed locally`}},
 		"a predefined machine, missing": {dist(`{"mode":"predefined"}`), []string{`distribution mode predefined names no machine: the runtime is placed locally`}},
-		"copies":                        {dist(`{"mode":"duplicate","copies":2}`), []string{"distribution mode duplicate: the copies are run as one runtime here"}},
+		"copies":                        {dist(`{"mode":"duplicate","copies":2}`), nil},
+		"copies on a stranger":          {dist(`{"mode":"duplicate","copies":2,"machines":[{"ip":"10.0.0.1","port":2551},{"ip":"10.0.0.9","port":1}]}`), []string{`machine 10.0.0.9:1 is not a member: the copies for it are placed locally`}},
+		"copies by an unknown mode":     {dist(`{"mode":"duplicate","copies":2,"machines":"randon"}`), []string{`unknown mode "randon" for the machines of copies: they are placed locally (did you mean "random"?)`}},
 		"a collect that is ignored":     {two(`"collect":[{"alias":"x"}]`), []string{`actor "out": type "pass" takes no collect; entry 0 is ignored`}},
 		"spark":                         {two(`"state":{"spark-batch":true},"log":{"incoming":true}`), []string{`actor "out": spark-batch is not available here`}},
 	}
@@ -396,6 +398,7 @@ func TestCheckHostileDefinitions(t *testing.T) {
 		"a long chain of strangers":          {`{"name":"r","actors":[{"name":"a1","type":"pass"}],"links":[` + links + `]}`, want{"links-without-actor"}},
 		"a circle of fifty thousand":         {`{"name":"r","actors":[{"name":"a1","type":"pass"}],"links":[` + links + `,{"from":"a50000","to":"a0"}]}`, want{"links-without-actor", "circular-links"}},
 		"copies of copies":                   {`{"name":"r","actors":[` + strings.TrimSuffix(strings.Repeat(`{"name":"a","type":"pass","copies":1000},`, 11), ",") + `],"links":[{"from":"a","to":"b"}]}`, want{"too-many-actors", "duplicate-actor-names", "links-without-actor"}},
+		"copies of the runtime":              {strings.Replace(two(`"copies":100`), `{`, `{"distribution":{"mode":"duplicate","copies":1000},`, 1), want{"too-many-actors"}},
 		"copies beyond every integer":        {two(`"copies":1e400`), want{"invalid-actor-option"}},
 		"members twice: the last one counts": {`{"name":"x/y","name":"r","actors":5,"actors":[{"name":"q","name":"a","type":"pass"},{"name":"b","type":"pass"}],"links":[{"from":"z","from":"a","to":"b"}]}`, nil},
 	}

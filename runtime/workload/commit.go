@@ -48,6 +48,9 @@ func (s *Service) number(tx *store.Tx, d *draft, i *Instance) error {
 		return err
 	}
 	i.Seq = uint64(seq)
+	if err := numbers.Insert(tx, &numberRow{Seq: i.Seq, Instance: i.ID}); err != nil {
+		return err
+	}
 	if i.Slot == Once {
 		num, err := tx.Next(d.base.Workload.Tenant, "trace")
 		if err != nil {
@@ -143,6 +146,9 @@ func (w *writer) instance(e *instEntry) error {
 		return instances.Put(w.tx, e.row)
 	case e.old != nil:
 		if _, err := results.Delete(w.tx, e.old.ID); err != nil {
+			return err
+		}
+		if _, err := numbers.Delete(w.tx, numberKey(e.old.Seq)); err != nil {
 			return err
 		}
 		_, err := instances.Delete(w.tx, e.old.ID)

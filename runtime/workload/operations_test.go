@@ -144,6 +144,12 @@ func TestInstanceOperationsKeepTheStateTrue(t *testing.T) {
 		}
 		synctest.Wait()
 		a, b := r.get(id).Instances[0].ID, r.get(id).Instances[1].ID
+		if _, i, err := r.InstanceBySeq(ctx, r.get(id).Instances[1].Seq); err != nil || i.ID != b {
+			t.Errorf("by number: %v, %v", i, err)
+		}
+		if _, _, err := r.InstanceBySeq(ctx, 99); !errors.Is(err, atoll.NotFound) {
+			t.Errorf("by a number that nothing has: %v", err)
+		}
 		_, err := r.StopInstance(ctx, a)
 		check("one is stopped", err, "0:ended 1:running ", workload.Started, 2)
 		_, err = r.StopInstance(ctx, b)

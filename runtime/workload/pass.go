@@ -229,8 +229,8 @@ func (sup *supervisor) world(r store.Reader, ports *proposals) *world {
 		if !ok {
 			return false
 		}
-		for i := range instancesByMachine.All(r, store.KeyOf(m.ID)) {
-			if i.Workload == id {
+		for i := range instancesByWorkload.All(r, store.KeyOf(id)) {
+			if i.Machine == m.ID && i.State.Placed() {
 				return true
 			}
 		}

@@ -83,7 +83,13 @@ func (s *Service) Instance(ctx context.Context, id string) (*Snapshot, *Instance
 // InstanceBySeq returns the instance of that number with its workload. Kinds:
 // NotFound, Denied.
 func (s *Service) InstanceBySeq(ctx context.Context, seq uint64) (*Snapshot, *Instance, error) {
-	return s.instance(ctx, func(v store.Reader) (*Instance, bool) { return instanceBySeq.Get(v, store.KeyOf(seq)) }, "")
+	return s.instance(ctx, func(v store.Reader) (*Instance, bool) {
+		n, ok := numbers.Get(v, numberKey(seq))
+		if !ok {
+			return nil, false
+		}
+		return instances.Get(v, n.Instance)
+	}, "")
 }
 
 func (s *Service) instance(ctx context.Context, find func(store.Reader) (*Instance, bool), id string) (*Snapshot, *Instance, error) {

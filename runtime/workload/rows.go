@@ -164,3 +164,9 @@ type portRow struct {
 	Number   int
 	Instance string
 }
+
+// numberRow leads from the number of an instance to its id.
+type numberRow struct {
+	Seq      uint64
+	Instance string
+}

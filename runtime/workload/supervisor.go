@@ -164,8 +164,8 @@ func (sup *supervisor) machineChanged(ch *store.Change) {
 	v := sup.s.st.View()
 	if m == nil || m.Status != fleet.Up {
 		marked := map[string]bool{}
-		for i := range instancesByMachine.All(v, store.KeyOf(ch.Key)) {
-			if !marked[i.Workload] {
+		for i := range instances.All(v) { // it happens rarely: no index is kept for it
+			if i.Machine == ch.Key && i.State.Placed() && !marked[i.Workload] {
 				marked[i.Workload] = true
 				sup.mark(i.Workload)
 			}

@@ -44,15 +44,6 @@ var instancesByWorkload = store.Index(instances, "workload", func(i *Instance) (
 	return store.KeyOf(i.Workload, i.Seq), true
 })
 
-var instanceBySeq = store.Unique(instances, "seq", func(i *Instance) (store.Key, bool) {
-	return store.KeyOf(i.Seq), true
-})
-
-// instancesByMachine finds what occupies a machine.
-var instancesByMachine = store.Index(instances, "machine", func(i *Instance) (store.Key, bool) {
-	return store.KeyOf(i.Machine), i.State.Placed()
-})
-
 // instancesByWait finds what waits for something outside of its workload.
 var instancesByWait = store.Index(instances, "wait", func(i *Instance) (store.Key, bool) {
 	return store.KeyOf(i.Wait.Kind, i.Seq), i.State.Live() && (i.Wait.Kind == WaitCapacity || i.Wait.Kind == WaitLinks || i.Wait.Kind == WaitSources)
@@ -63,6 +54,15 @@ var instancesByWait = store.Index(instances, "wait", func(i *Instance) (store.Ke
 var instancesByGroup = store.Index(instances, "group", func(i *Instance) (store.Key, bool) {
 	return store.KeyOf(i.Group, i.State != StateNew, i.Seq), i.Group != "" && (i.State.Live() || i.Exit.Stuck)
 })
+
+// numbers finds instances by their number. It is a table of its own because
+// instances change often and their numbers never.
+var numbers = store.NewTable(store.Spec[numberRow]{
+	Name: "workloadnumbers", Schema: 1,
+	Key: func(n *numberRow) string { return numberKey(n.Seq) },
+})
+
+func numberKey(seq uint64) string { return strconv.FormatUint(seq, 10) }
 
 var generations = store.NewTable(store.Spec[Generation]{
 	Name: "workloadgenerations", Schema: 1,
@@ -101,5 +101,5 @@ func addressOf(r store.Reader, id string) string {
 // Tables lists the tables of this package, for the store to be opened with. The
 // tables of package fleet must be in that store too.
 func Tables() []store.AnyTable {
-	return []store.AnyTable{workloads, slots, instances, generations, statuses, results, takenPorts, tasks, taskEvents}
+	return []store.AnyTable{workloads, slots, instances, generations, statuses, results, takenPorts, numbers, tasks, taskEvents}
 }

@@ -845,3 +845,55 @@ func TestQuestionsToABlockedActorAreBounded(t *testing.T) {
 		t.Errorf("after the actor returned: %v", err)
 	}
 }
+
+func TestTenantsTakeTurns(t *testing.T) {
+	e := engine(t, EngineOptions{Workers: 1, Spares: 1})
+	gate, entered := make(chan struct{}), make(chan struct{})
+	first := spawn(t, e, graph([]part{{name: "a", make: fn(func(actor.Context, *actor.Event) (*actor.Event, error) {
+		close(entered)
+		<-gate
+		return nil, nil
+	})}}))
+	if err := first.TryPost("a", number(1)); err != nil {
+		t.Fatal(err)
+	}
+	<-entered
+	e.queue.mu.Lock()
+	e.queue.watching = true // no spare worker: the order is what counts here
+	e.queue.mu.Unlock()
+	var handled, before atomic.Int64
+	before.Store(-1)
+	many := graph([]part{{name: "a", make: fn(func(actor.Context, *actor.Event) (*actor.Event, error) {
+		handled.Add(1)
+		return nil, nil
+	})}})
+	const runtimes, each = 2000, 8
+	for range runtimes {
+		i, err := e.Spawn(many, SpawnOptions{Tenant: "many"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := range each {
+			if err := i.TryPost("a", number(n)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	done := make(chan struct{})
+	one, err := e.Spawn(graph([]part{{name: "a", make: fn(func(actor.Context, *actor.Event) (*actor.Event, error) {
+		before.Store(handled.Load())
+		close(done)
+		return nil, nil
+	})}}), SpawnOptions{Tenant: "one"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := one.TryPost("a", number(1)); err != nil {
+		t.Fatal(err)
+	}
+	close(gate)
+	<-done
+	if n := before.Load(); n > 2*quantum {
+		t.Errorf("%d of %d events of the other tenant went first, want at most %d", n, runtimes*each, 2*quantum)
+	}
+}

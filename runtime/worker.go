@@ -42,12 +42,18 @@ func (w *worker) run() {
 			w.lost()
 		}
 	}()
+	owed := 0
 	for i := w.q.take(w); i != nil; i = w.q.take(w) {
 		w.inst, w.cost = i, 1
 		w.frame.work = 0
 		w.drive(i)
 		w.cost += w.frame.work
 		w.inst = nil
+		if owed += w.cost; owed >= quantum {
+			// The program's other goroutines wait for the same processors.
+			owed = 0
+			goruntime.Gosched()
+		}
 	}
 	done = true
 	w.q.leave(w)
@@ -125,12 +131,18 @@ func (w *worker) drive(i *Instance) {
 			i.dropMail()
 		case i.stalled:
 		case (spent >= quantum || w.q.ticks.Load()-start >= 2) && !w.q.quiet():
-			// Its share is used up and others wait.
+			// Its share is used up and other instances wait.
 			i.state = stateQueued
 			i.mu.Unlock()
 			w.cost += int(w.q.ticks.Load()-start) * tickCost
 			w.q.push(i)
 			return
+		case spent >= quantum:
+			spent = 0
+			i.mu.Unlock()
+			goruntime.Gosched()
+			i.mu.Lock()
+			continue
 		case b.pos < len(b.out) || len(b.in) > 0:
 			if b.pos == len(b.out) {
 				b.in, b.out, b.pos = b.out[:0], b.in, 0

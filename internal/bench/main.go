@@ -40,7 +40,7 @@ func perOp(f func(n int)) func(n int) float64 {
 	}
 }
 
-// medianOp times each call of f and returns the quantile q.
+// quantileOp times each call of f and returns the quantile q.
 func quantileOp(q float64, f func(n int, times []time.Duration)) func(n int) float64 {
 	return func(n int) float64 {
 		times := make([]time.Duration, n)

@@ -166,12 +166,15 @@ func hollywoodSpawn(measure func(spawn func(k int))) {
 	keep(all, e)
 }
 
+// protoHand is an actor with a count, as hand is.
+type protoHand struct{ n int }
+
+func (h *protoHand) Receive(proto.Context) { h.n++ }
+
 func protoSpawn(measure func(spawn func(k int))) {
 	s := protoactor()
+	props := proto.PropsFromProducer(func() proto.Actor { return &protoHand{} }, proto.WithMailbox(proto.UnboundedLockfree()))
 	all := make([]*proto.PID, spawned)
-	measure(func(k int) {
-		n := 0
-		all[k] = s.Root.Spawn(proto.PropsFromFunc(func(proto.Context) { n++ }, proto.WithMailbox(proto.UnboundedLockfree())))
-	})
+	measure(func(k int) { all[k] = s.Root.Spawn(props) })
 	keep(all, s)
 }

@@ -1,6 +1,7 @@
 package actor_test
 
 import (
+	"encoding/json"
 	"testing"
 
 	"github.com/atoll-platform/atoll/actor"
@@ -16,6 +17,18 @@ func BenchmarkParse(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := actor.Parse(text); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkParseFloor is what the standard library makes of the same text.
+func BenchmarkParseFloor(b *testing.B) {
+	text := []byte(sample)
+	b.ReportAllocs()
+	for b.Loop() {
+		var m map[string]any
+		if err := json.Unmarshal(text, &m); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -70,10 +70,12 @@ func (i *Instance) do(op string, behind, limit time.Duration, fn func(f *frame))
 	return atoll.Errorf(atoll.Timeout, op, "the runtime is busy: no answer in %v", limit)
 }
 
-// queueErrand puts an errand behind the mail, if there is room.
+// queueErrand puts an errand behind the mail, if there is room: half of the
+// mailbox is for events alone, or questions that nobody waits for any more would
+// take it from them.
 func (i *Instance) queueErrand(a *errand) bool {
 	i.mu.Lock()
-	if i.state == stateClosed || !i.put(blank, &a.wrap, sizeOf(blank)) {
+	if i.state == stateClosed || i.needBox().waiting >= i.box.most/2 || !i.put(blank, &a.wrap, sizeOf(blank)) {
 		i.mu.Unlock()
 		return false
 	}

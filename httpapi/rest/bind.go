@@ -226,12 +226,34 @@ func (b *binder) body(d *decoder, dst reflect.Value, src *source) bool {
 		}
 	}
 	if o.body >= 0 {
+		if t := b.op.typed(src.contentType); t != nil {
+			return b.typed(d, dst, &o.fields[o.body], t, body)
+		}
 		return b.whole(d, dst, &o.fields[o.body], body)
 	}
 	if len(trimSpace(body)) == 0 && (b.op.Optional || !o.json) {
 		return true
 	}
 	return d.document(o, dst, body, 0)
+}
+
+// typed hands a body of a further type of the row to the field that reads it.
+func (b *binder) typed(d *decoder, dst reflect.Value, f *Field, t *BodyType, body []byte) bool {
+	r := dst.FieldByIndex(f.index).Addr().Interface().(typedReader)
+	return d.tookBody(r.DecodeTyped(t.Media, body))
+}
+
+// tookBody reports what a row said of a body that it read itself.
+func (d *decoder) tookBody(err error) bool {
+	if err == nil {
+		return true
+	}
+	fs, msg, code := safeText(err)
+	if len(fs) == 0 {
+		fs = []atoll.Finding{{Code: code, Msg: msg}}
+	}
+	d.found.Append(fs...)
+	return false
 }
 
 // whole hands the bytes of the body to the one field that takes them.
@@ -241,15 +263,7 @@ func (b *binder) whole(d *decoder, dst reflect.Value, f *Field, body []byte) boo
 		body = []byte("{}")
 	}
 	if f.codec == nil {
-		if err := v.Addr().Interface().(bodyReader).DecodeBody(body); err != nil {
-			fs, msg, code := safeText(err)
-			if len(fs) == 0 {
-				fs = []atoll.Finding{{Code: code, Msg: msg}}
-			}
-			d.found.Append(fs...)
-			return false
-		}
-		return true
+		return d.tookBody(v.Addr().Interface().(bodyReader).DecodeBody(body))
 	}
 	if fault := checkJSON(body, d.p.Duplicate != FieldIgnored); fault != nil {
 		d.found.Append(*fault)

@@ -59,11 +59,19 @@ func (x *exchange) checkType() error {
 			return nil
 		}
 	}
+	if o.typed(header[0]) != nil {
+		return nil
+	}
 	return errType
 }
 
 // maxBody is the limit of the row's body.
 func (x *exchange) maxBody() int64 {
+	if ct := x.r.Header["Content-Type"]; len(ct) > 0 {
+		if t := x.call.Op.typed(ct[0]); t != nil && t.MaxBody > 0 {
+			return t.MaxBody
+		}
+	}
 	if x.call.Op.MaxBody > 0 {
 		return x.call.Op.MaxBody
 	}

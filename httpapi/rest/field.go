@@ -56,6 +56,7 @@ type Field struct {
 	rules                                     *rules
 	query                                     queryMode
 	body                                      bodyUse
+	typed                                     bool // reads the row's further body types itself
 	unbounded                                 bool // OPTIONS claims no bounds
 	omitEmpty, omitZero                       bool
 	quoted                                    string // `"name":`
@@ -115,6 +116,14 @@ var bodyUses = map[string]bodyUse{"": bodyMember, "raw": bodyRaw, "raw,any": bod
 type bodyReader interface{ DecodeBody(body []byte) error }
 
 var bodyReaderType = reflect.TypeFor[bodyReader]()
+
+// typedReader is implemented by fields that read bodies of the row's further
+// types, as bodyReader reads JSON.
+type typedReader interface {
+	DecodeTyped(media string, body []byte) error
+}
+
+var typedReaderType = reflect.TypeFor[typedReader]()
 
 // FieldsOf returns the descriptors of a struct type.
 func FieldsOf[T any]() ([]Field, error) { return fieldsOf(reflect.TypeFor[T]()) }
@@ -195,6 +204,7 @@ func (b *builder) field(sf reflect.StructField, index []int) (Field, error) {
 		f.rules, f.Wire = &rules{}, WireFile
 		return f, nil
 	}
+	f.typed = reflect.PointerTo(sf.Type).Implements(typedReaderType)
 	if (f.body == bodyRaw || f.body == bodyAny) && reflect.PointerTo(sf.Type).Implements(bodyReaderType) {
 		f.rules, f.Wire = &rules{}, WireField
 		return f, nil

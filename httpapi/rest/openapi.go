@@ -167,6 +167,9 @@ func (b *documenter) requestBody(o *Operation) doc {
 		}
 	case RawBody:
 		content["application/json"] = doc{"schema": b.whole(&obj.fields[obj.body])}
+		for _, t := range o.Types {
+			content[t.Media] = doc{}
+		}
 	case UploadBody:
 		content["application/octet-stream"] = doc{}
 	default:

@@ -33,6 +33,7 @@ type Operation struct {
 	Status   []int  // the declared successes; the first is the default. Empty is what the Out type implies
 	Errors   []Case // failures beyond the common ones, for documents; a Status overrides the profile's
 	Body     BodyMode
+	Types    []BodyType    // further media types of a RawBody whose field has DecodeTyped
 	Optional bool          // an empty body counts as {}
 	MaxBody  int64         // 0 is the profile's
 	Timeout  time.Duration // 0 is the server's; negative is none
@@ -80,6 +81,48 @@ const (
 	RawBody                    // one JSON value that the row reads itself
 	UploadBody                 // bytes with a declared length, opened by the service
 )
+
+// BodyType is a media type that a row reads besides JSON, by a method of its own:
+//
+//	DecodeTyped(media string, body []byte) error
+//
+// It is handed the body as it came, an empty one too, and may keep it until the
+// function of the row returns.
+type BodyType struct {
+	Media   string // "application/x-ndjson": lower case, without parameters
+	MaxBody int64  // 0 is the row's
+}
+
+// typed returns the further type of the row that a Content-Type header names,
+// nil for none.
+func (o *Operation) typed(header string) *BodyType {
+	if len(o.Types) == 0 || header == "" {
+		return nil
+	}
+	media := mediaType(header)
+	for i := range o.Types {
+		if o.Types[i].Media == media {
+			return &o.Types[i]
+		}
+	}
+	return nil
+}
+
+// checkTypes holds the further types of the row to their form.
+func (o *Operation) checkTypes() error {
+	for i, t := range o.Types {
+		twice := slices.ContainsFunc(o.Types[:i], func(u BodyType) bool { return u.Media == t.Media })
+		switch {
+		case t.Media == "" || t.Media != mediaType(t.Media) || t.Media == "application/json" || twice:
+			return fmt.Errorf("body type %q: want another one than JSON, once, in lower case and without parameters", t.Media)
+		case t.MaxBody < 0:
+			return fmt.Errorf("body type %q: MaxBody is negative", t.Media)
+		case o.Body != RawBody || o.binder.object.body < 0 || !o.binder.object.fields[o.binder.object.body].typed:
+			return fmt.Errorf("body type %q: Types want the body mode Raw and a field with DecodeTyped", t.Media)
+		}
+	}
+	return nil
+}
 
 // StreamForms are the forms a stream may be asked for in.
 type StreamForms uint8
@@ -203,8 +246,10 @@ func (o *Operation) complete(hasFn bool) error {
 		return fmt.Errorf("MaxBody is negative")
 	}
 	o.picks, o.heads = may[StatusCoder](o.out), may[Headerer](o.out)
-	o.binder, err = newBinder(o.in, o)
-	return err
+	if o.binder, err = newBinder(o.in, o); err != nil {
+		return err
+	}
+	return o.checkTypes()
 }
 
 // may reports whether results of type t, or the values they wrap, may

@@ -24,8 +24,9 @@ func (a *api) actorTable() []rest.Operation {
 	read := []rest.Case{notFound, denied, aCopy, failed, timeout}
 	return []rest.Operation{
 		op(rest.Operation{ID: "coral.actor.post", Entity: "actor", Summary: "Post an event", Contract: "C16", Action: "Post event", Permit: "use",
-			Doc:    "Hands the event to the actor's queue and does not wait for the work. A full queue is refused at once.",
-			Routes: routes("POST", "/api/runtimes/{rid}/actors/{aid}"), Body: rest.RawBody, Limit: rest.CheapLoad, Errors: event}, a.post),
+			Doc: "Hands the event to the actor's queue and does not wait for the work. A full queue is refused at once. " +
+				"A body of type application/x-ndjson is one event a line: the answer counts what was accepted and what was refused.",
+			Routes: routes("POST", "/api/runtimes/{rid}/actors/{aid}"), Body: rest.RawBody, Types: []rest.BodyType{{Media: linesType, MaxBody: maxLines}}, Limit: rest.CheapLoad, Errors: event}, a.post),
 		op(rest.Operation{ID: "coral.actor.shunt", Entity: "actor", Summary: "Have an event processed and get the result", Contract: "C17", Action: "Shunt actor", Permit: "use",
 			Doc:    "The result is answered in the place of being emitted; 204 means that the actor handled the event and gave nothing.",
 			Routes: routes("POST", "/api/runtimes/{rid}/actors/{aid}/shunt"), Body: rest.RawBody, Status: []int{200, 204},
@@ -51,12 +52,6 @@ func (b *event) DecodeBody(body []byte) (err error) {
 type eventIn struct {
 	onActor
 	Event event `body:"raw"`
-}
-
-var posted = done{Action: "Post event", Success: true}
-
-func (a *api) post(ctx context.Context, in eventIn) (done, error) {
-	return posted, a.p.Runtimes().TryPost(ctx, in.Runtime, in.Actor, in.Event.e)
 }
 
 // result is what an actor made of an event; nil is nothing.

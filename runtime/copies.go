@@ -267,7 +267,5 @@ func (r *router) PostBatch(ctx context.Context, es []*actor.Event, wait bool) (i
 func copyError(op, ref, whole string) error {
 	return &atoll.Error{Kind: atoll.FailedState, Code: CopyCode, Op: op,
 		Msg:     "one copy of a runtime only has statistics: use " + short(whole),
-		Subject: atoll.Subject{Type: "runtime", ID: ref},
-		// As in permissions, calls are spoken of by their methods.
-		Details: map[string]any{"allow": "GET, HEAD, OPTIONS"}}
+		Subject: atoll.Subject{Type: "runtime", ID: ref}}
 }

@@ -122,6 +122,7 @@ func New(opts ...Option) (*Platform, error) {
 			StartRestored:     func() bool { return p.settings.flag(keyStartRuntimes) },
 			LDAP:              func() bool { return o.mode == tenancy.WithDirectory },
 			DistributorMode:   func() string { return p.settings.text(keyDistributor) },
+			PartitionKey:      func() string { return p.settings.text(keyPartitionKey) },
 		}))
 	if err != nil {
 		return nil, atoll.Wrap("platform.New", err)

@@ -107,7 +107,11 @@ func TestActorsThatFail(t *testing.T) {
 	for _, path := range []string{"", "/state", "/stats"} {
 		neo.get(blocked+path).fails(504, "Get actor", "The actor did not answer in time.")
 	}
-	neo.post(blocked, `{}`).is(200, "")
+	for n := 0; neo.post(blocked, `{}`).Status == 200; n++ { // questions that timed out may still hold a place
+		if n == 10 {
+			t.Fatal("a mailbox of one place takes more than ten events")
+		}
+	}
 	for path, action := range map[string]string{"": "Post event", "/shunt": "Shunt actor"} {
 		a := neo.post(blocked+path, `{}`).is(429, `{"action":"`+action+`","success":false,"reason":"*"}`)
 		if a.Header.Get("Retry-After") != "1" {

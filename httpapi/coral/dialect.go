@@ -84,9 +84,3 @@ func routes(method string, paths ...string) []rest.Route {
 	}
 	return rs
 }
-
-// done is what calls answer that only say that they worked.
-type done struct {
-	Action  string `json:"action"`
-	Success bool   `json:"success"`
-}

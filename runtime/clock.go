@@ -48,6 +48,9 @@ func (c *clock) init(e *Engine) { c.eng = e }
 // startTimers sets the clocks of a new actor going; the token is held or nobody
 // else knows the node yet.
 func (i *Instance) startTimers(n *node, c *child) {
+	if n.flags&flagGone != 0 { // of a state that was restored
+		return
+	}
 	clk := &i.tenant.eng.clock
 	if t, ok := n.act.(actor.Ticker); ok {
 		if every := t.Every(); every > 0 {
@@ -71,7 +74,11 @@ func (c *clock) start(t *timer) {
 	if c.ended {
 		return
 	}
-	t.due = time.Now().Add(t.period)
+	first := t.period
+	if k := len(x.timers) - 1; k < len(x.left) {
+		first = min(max(x.left[k], 0), t.period)
+	}
+	t.due = time.Now().Add(first)
 	heap.Push(&c.heap, t)
 	if t.place == 0 {
 		c.arm()

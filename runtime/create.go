@@ -70,7 +70,7 @@ func (s *Service) Create(ctx context.Context, def *Definition) (*Creation, error
 
 // instantiate spawns the instance, then stores the row.
 func (s *Service) instantiate(ctx context.Context, l *live, checked *Checked, c caller, owner User, shown string) (*Record, []string, error) {
-	if err := s.spawn(l, checked, owner.ID, ""); err != nil {
+	if err := s.spawn(l, checked, owner.ID, "", nil); err != nil {
 		return nil, nil, err
 	}
 	rec := &Record{OwnerID: owner.ID, OwnerName: owner.Name, Status: Created, Actors: len(checked.Actors), Instances: checked.instances()}

@@ -49,6 +49,13 @@
 // own copy. A definition that collects from a group wants the field of the group
 // as its partition key: then nothing is handed over, and it finds every child.
 //
+// # Carrying state over
+//
+// SnapshotState takes what the actors of a runtime have come to, and the events
+// that wait for them, between two events; RestoreState has new actors go on from
+// there. Rows need no such thing: a store that is restored brings its runtimes
+// back, with actors that begin anew unless Carry has brought their states too.
+//
 // # Concurrency
 //
 // Service, Engine and Instance are safe for concurrent use; definitions,

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync/atomic"
+	"time"
 
 	"github.com/atoll-platform/atoll"
 	"github.com/atoll-platform/atoll/actor"
@@ -207,6 +208,7 @@ type extension struct {
 	stage    *stage
 	source   *source
 	timers   []*timer
+	left     []time.Duration // of the timers of a state that was restored, before they start
 	shunts   uint64
 	counters map[string]uint64
 	outlets  atomic.Pointer[[]*Subscription]

@@ -71,6 +71,13 @@ var operations = []struct {
 		_, err := s.Shunt(ctx, ref, a, actor.NewEvent())
 		return err
 	}, true},
+	{"SnapshotState", policy.Read, "GET", "/state", func(ctx context.Context, s *runtime.Service, ref, _ string) error {
+		_, err := s.SnapshotState(ctx, ref)
+		return err
+	}, false},
+	{"RestoreState", policy.Update, "PUT", "/state", func(ctx context.Context, s *runtime.Service, ref, _ string) error {
+		return allBut(atoll.Invalid, s.RestoreState(ctx, ref, []byte("{}")))
+	}, false},
 	{"Permissions", policy.Read, "GET", "/permissions", func(ctx context.Context, s *runtime.Service, ref, _ string) error {
 		_, err := s.Permissions(ctx, ref)
 		return err

@@ -308,8 +308,7 @@ func (s *Service) withActor(op string, rec *Record, name string) (*spawned, erro
 	inst := s.instance(rec.ID)
 	switch {
 	case inst == nil:
-		return nil, &atoll.Error{Kind: atoll.FailedState, Code: InvalidCode, Op: op, Msg: "the runtime could not be restored",
-			Subject: atoll.Subject{Type: "runtime", ID: rec.ID}}
+		return nil, notRestored(op, rec.ID)
 	case inst.checked.ActorIndex(name) < 0:
 		return nil, noActor(op, name)
 	}

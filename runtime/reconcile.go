@@ -151,6 +151,8 @@ func (s *Service) instance(id string) *spawned {
 
 // sync brings the instance of one runtime in step with its row.
 func (s *Service) sync(ctx context.Context, id string) error {
+	s.gate.RLock()
+	defer s.gate.RUnlock()
 	l, err := s.hold(ctx, id)
 	if err != nil {
 		return err
@@ -169,12 +171,19 @@ func (s *Service) sync(ctx context.Context, id string) error {
 		}
 	}
 	status := rec.Status
-	if l.now.Load() == nil {
-		restored, err := s.revive(l, rec)
+	if state := s.carries(id); l.now.Load() != nil && state != nil {
+		if err := s.replace(ctx, l, rec, state); err != nil {
+			s.log.Error("the state of a runtime could not be restored", "runtime", id, "error", err)
+		}
+		s.carriedOver(id)
+	} else if l.now.Load() == nil {
+		restored, err := s.revive(l, rec, state)
 		if err != nil {
 			return err
 		}
-		status = restored
+		if status = restored; status != Invalid {
+			s.carriedOver(id)
+		}
 	}
 	if status != rec.Status || rec.OwnerName != s.ownerName(v, rec) {
 		if err := s.mark(ctx, rec, status); err != nil {
@@ -187,14 +196,14 @@ func (s *Service) sync(ctx context.Context, id string) error {
 	return l.bring(ctx, status)
 }
 
-// revive spawns the instance of a stored row and returns the status that the
-// row is to have.
-func (s *Service) revive(l *live, rec *Record) (Status, error) {
+// revive spawns the instance of a stored row, with a state if there is one, and
+// returns the status that the row is to have.
+func (s *Service) revive(l *live, rec *Record, state []byte) (Status, error) {
 	def, err := ParseDefinition([]byte(rec.Definition))
 	if err == nil {
 		checked, ps := Check(def, s.reg, s.env, s.checkOptions(nil, false))
 		if err = ProblemsError("runtime.Reconcile", ps); err == nil {
-			err = s.spawn(l, checked, rec.OwnerID, rec.Definition)
+			err = s.spawn(l, checked, rec.OwnerID, rec.Definition, state)
 		}
 	}
 	switch kind := atoll.KindOf(err); {
@@ -212,10 +221,16 @@ func (s *Service) revive(l *live, rec *Record) (Status, error) {
 }
 
 // spawn makes the instance. It is the caller's turn.
-func (s *Service) spawn(l *live, checked *Checked, ownerID, text string) error {
+func (s *Service) spawn(l *live, checked *Checked, ownerID, text string, state []byte) error {
 	made, err := s.engine.spawnCopies(checked, SpawnOptions{ID: l.id, Tenant: ownerID, Env: s.env}, text)
 	if err != nil {
 		return err
+	}
+	if state != nil {
+		if err := made.load(state); err != nil {
+			made.discard()
+			return err
+		}
 	}
 	made.open()
 	l.now.Store(made)

@@ -104,9 +104,12 @@ type Service struct {
 
 	maxActors, maxLinks int
 
-	mu    sync.RWMutex // guards lives; the innermost
+	mu    sync.RWMutex // guards lives and carried; the innermost
 	lives map[string]*live
 	ways  ways
+
+	gate    sync.RWMutex      // held for writing while rows are replaced; the outermost
+	carried map[string][]byte // states for runtimes, by id; guarded by mu
 
 	life  sync.Mutex // guards stop and ended
 	state atomic.Int32

@@ -108,15 +108,17 @@ func New(opts ...Option) (*Platform, error) {
 		Bus: o.bus, Log: o.log, Now: o.now,
 		Rand: func() *rand.Rand { return rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())) },
 	}
+	journal := runtime.NewJournal(runtime.JournalOptions{Enabled: func() bool { return p.settings.flag(keyEventLog) }, Now: o.now})
 	p.engine = runtime.NewEngine(runtime.EngineOptions{
 		Workers: o.workers, Env: p.env, Log: o.log, Now: o.now,
 		Mailbox:        func() int { return int(p.settings.number(keyMailbox)) },
 		CollectTimeout: p.settings.milliseconds(keyCollectTimeout),
 		ShuntTimeout:   p.settings.milliseconds(keyShuntTimeout),
+		EventLog:       journal.Keep,
 	})
 	p.runtimes, err = runtime.NewService(p.st, p.guard, p.engine, registry, p.env, accounts{},
 		runtime.WithGrants(grants), runtime.WithLogger(o.log), runtime.WithDecisive(tenancy.DecisiveTables()...),
-		runtime.WithPlacer(placer{p.settings}),
+		runtime.WithPlacer(placer{p.settings}), runtime.WithJournal(journal),
 		runtime.WithSettings(runtime.Settings{
 			ReuseDeletedNames: func() bool { return p.settings.flag(keyReuseNames) },
 			StartRestored:     func() bool { return p.settings.flag(keyStartRuntimes) },

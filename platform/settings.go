@@ -81,6 +81,7 @@ const (
 	keyMailbox        = "coral.actor.mailbox"
 	keyCollectTimeout = "coral.collect.timeout-ms"
 	keyShuntTimeout   = "coral.shunt.timeout-ms"
+	keyEventLog       = "coral.event-log.enabled"
 	keyHTTPTimeout    = "coral.httpclient.timeout-ms"
 	keyLogRoot        = "coral.log-actor.root"
 	keySeedNodes      = "coral.cluster.seed-nodes"
@@ -124,7 +125,7 @@ var settingTable = []Setting{
 	{Key: "coral.cassandra.user", Type: Text, Inert: true},
 	{Key: "coral.cassandra.password", Type: Text, Secret: true, Inert: true},
 	{Key: "coral.cassandra.keyspace-autocreate", Type: Bool, Default: true, Inert: true},
-	{Key: "coral.event-log.enabled", Type: Bool, Default: false, Live: true, Doc: "keep the events of actors that ask for it"},
+	{Key: keyEventLog, Type: Bool, Default: false, Live: true, Doc: "keep the events of actors that ask for it"},
 	{Key: "kafka.consumer.*", Type: AnyScalar, Doc: "defaults under a consumer's properties"},
 	{Key: "kafka.producer.*", Type: AnyScalar, Doc: "defaults under a producer's properties"},
 	{Key: "injections.actorPropFactories", Type: List, Default: []string{}, Doc: "actor types that the embedder registered"},

@@ -57,6 +57,10 @@ var operations = []struct {
 		}
 		return err
 	}, true},
+	{"EventLog", policy.Read, "GET", "/log", func(ctx context.Context, s *runtime.Service, ref, _ string) error {
+		_, err := s.EventLog(ctx, ref, runtime.LogFilter{})
+		return err
+	}, false},
 	{"Post", policy.Use, "POST", "/actors/out", func(ctx context.Context, s *runtime.Service, ref, a string) error {
 		return s.Post(ctx, ref, a, actor.NewEvent())
 	}, true},

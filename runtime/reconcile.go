@@ -160,6 +160,9 @@ func (s *Service) sync(ctx context.Context, id string) error {
 	defer l.leave()
 	v := s.st.View()
 	rec, ok := runtimes.Get(v, id)
+	if !ok && s.journal != nil {
+		defer s.journal.forget(id)
+	}
 	if !ok || s.state.Load() == shutDown {
 		err := s.close(ctx, l)
 		s.drop(l)

@@ -99,6 +99,7 @@ type Service struct {
 	settings Settings
 	grants   *policy.Grants
 	placer   Placer
+	journal  *Journal // nil is none
 	log      *slog.Logger
 	decisive []store.AnyTable
 

@@ -98,6 +98,7 @@ type worldOption struct {
 	reg      *actor.Registry
 	auth     policy.Authorizer
 	options  []runtime.Option
+	engine   runtime.EngineOptions
 	idle     bool // not launched
 }
 
@@ -117,9 +118,12 @@ func newWorld(t testing.TB, o worldOption) *world {
 		o.auth = policy.NewNative(w.grants, policy.Default{})
 	}
 	w.asks = &recorder{Authorizer: o.auth}
-	w.engine = runtime.NewEngine(runtime.EngineOptions{Workers: 2})
+	if o.engine.Workers == 0 {
+		o.engine.Workers = 2
+	}
+	w.engine = runtime.NewEngine(o.engine)
 	w.svc, err = runtime.NewService(w.st, policy.NewGuard(w.asks), w.engine, w.reg, nil, testUsers{},
-		append([]runtime.Option{runtime.WithSettings(o.settings), runtime.WithGrants(w.grants), runtime.WithDecisive(accounts)}, o.options...)...)
+		append([]runtime.Option{runtime.WithSettings(o.settings), runtime.WithGrants(w.grants), runtime.WithDecisive(accounts), runtime.WithJournal(runtime.NewJournal(runtime.JournalOptions{}))}, o.options...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -575,6 +579,7 @@ func TestListAndDeleteAllSeeWhatTheCallerMay(t *testing.T) {
 		"the program sees all":           {context.Background(), runtime.Filter{}, "ann-p neo-a neo-b"},
 		"those that run":                 {asAdmin(neoID), runtime.Filter{Status: &running}, "neo-a"},
 		"those of a project":             {asAdmin(neoID), runtime.Filter{Project: projectID}, "ann-p"},
+		"those of a project in capitals": {asAdmin(neoID), runtime.Filter{Project: strings.ToUpper(projectID)}, "ann-p"},
 		"none of a project that is none": {asAdmin(neoID), runtime.Filter{Project: neoID}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

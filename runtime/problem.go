@@ -91,6 +91,8 @@ type Problem struct {
 	More       int             // further faults that are not listed
 	Pointer    string          // of the first fault
 	Suggestion string          // what was probably meant in the first fault that has one, "" if nothing is near
+
+	Suggestions map[int]string // what was probably meant, by the position in Faults; nil if nothing is near in any
 }
 
 // Details returns the faults as text, one to a line.

@@ -128,11 +128,20 @@ func (c *check) suggest(code ProblemCode, s string, candidates func(yield func(s
 	return nearest(s, candidates)
 }
 
-// suggested keeps the first suggestion of a rule for its problem.
+// suggested keeps the suggestion for the fault of a rule that was recorded last,
+// and the first of them for its problem.
 func (c *check) suggested(code ProblemCode, s string) {
-	if p := c.broken[code]; p != nil && p.Suggestion == "" {
+	p := c.broken[code]
+	if p == nil || s == "" {
+		return
+	}
+	if p.Suggestion == "" {
 		p.Suggestion = s
 	}
+	if p.Suggestions == nil {
+		p.Suggestions = make(map[int]string)
+	}
+	p.Suggestions[len(p.Faults)-1] = s
 }
 
 func (c *check) problems() []Problem {

@@ -21,8 +21,15 @@
 //
 //   - An event for a full queue is refused at once with 429 and Retry-After,
 //     one for a stopped runtime with 409.
-//   - POST /api/runtimes?dry-run=true checks a definition, answers 200 with the
-//     definition and its warnings, and makes nothing.
+//   - POST /api/runtimes?dry-run=true checks a definition and makes nothing. It
+//     answers 200 with the definition and its warnings, or 400 with findings
+//     beside errors and codes: every place of every fault, with a JSON pointer
+//     into the definition, the code, a message, and a suggestion where something
+//     near was probably meant.
+//   - Events may be posted in lines, as application/x-ndjson: the answer counts
+//     those that were accepted and refused and tells the first refused lines. A
+//     line that is no event is refused alone; what does not fit into the queue
+//     is refused with what follows it, with 429 if nothing was accepted.
 //   - A change of settings is a tree, dotted keys, or both; what GET shows may
 //     be sent back, and the answer lists the keys that changed.
 //   - Single copies of a runtime in copies have statistics and nothing else:

@@ -19,7 +19,17 @@ type errorBody struct {
 	Errors  []string `json:"errors,omitempty"`
 	Codes   []string `json:"codes,omitempty"`
 
+	Findings []finding `json:"findings,omitempty"` // of a definition, each place of each fault
+
 	Results map[string]bool `json:"results,omitempty"` // of deleting all
+}
+
+// finding is one place where a definition breaks a rule.
+type finding struct {
+	Pointer    string `json:"pointer"` // a JSON pointer into the definition
+	Code       string `json:"code"`
+	Message    string `json:"message"`
+	Suggestion string `json:"suggestion,omitempty"` // what was probably meant
 }
 
 // finders are the actions of failures to find something, by what was looked for.
@@ -36,11 +46,28 @@ func fail(c *rest.Call, f *rest.Failure) any {
 			b.Errors = append(b.Errors, problems[i].Msg)
 			b.Codes = append(b.Codes, string(problems[i].Code))
 		}
+		if f.Details[dryRun] == true {
+			b.Findings = findings(problems)
+		}
 		return b
 	}
 	b.Details = details(f.Findings)
 	b.Results, _ = f.Details["results"].(map[string]bool)
 	return b
+}
+
+// dryRun marks, in the details of an error, a definition that was only to be
+// checked: its answer tells every place of every fault.
+const dryRun = "dry-run"
+
+func findings(problems []runtime.Problem) []finding {
+	var all []finding
+	for i := range problems {
+		for k, f := range problems[i].Faults {
+			all = append(all, finding{f.Path, f.Code, f.Msg, problems[i].Suggestions[k]})
+		}
+	}
+	return all
 }
 
 func action(c *rest.Call, f *rest.Failure) string {

@@ -211,6 +211,13 @@ func errorBodyFault(status int, body []byte) string {
 		Errors  []string        `json:"errors"`
 		Codes   []string        `json:"codes"`
 		Results map[string]bool `json:"results"`
+
+		Findings []struct {
+			Pointer    string `json:"pointer"`
+			Code       string `json:"code"`
+			Message    string `json:"message"`
+			Suggestion string `json:"suggestion"`
+		} `json:"findings"`
 	}
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.DisallowUnknownFields()

@@ -2,6 +2,8 @@ package coral
 
 import (
 	"context"
+	"errors"
+	"strconv"
 	"time"
 
 	"github.com/atoll-platform/atoll"
@@ -21,6 +23,13 @@ type runtimeBody struct {
 	Definition rest.Raw  `json:"json" doc:"the definition with its final name and the UUID of its owner"`
 	StartTime  time.Time `json:"starttime" doc:"last change of state"`
 	Machine    string    `json:"machine" doc:"ip:port of the machine that it is placed on"`
+	Copies     []copyOf  `json:"copies,omitempty" doc:"of a runtime in copies, in their order"`
+}
+
+// copyOf is one copy of a runtime.
+type copyOf struct {
+	Name    string `json:"name" doc:"what its statistics are asked for by"`
+	Machine string `json:"machine" doc:"ip:port"`
 }
 
 func runtimeOf(r *runtime.Runtime) runtimeBody {
@@ -28,6 +37,9 @@ func runtimeOf(r *runtime.Runtime) runtimeBody {
 		Definition: rest.Raw(r.Definition), StartTime: r.Since, Machine: r.Machine}
 	if r.Project != "" {
 		b.Project = &r.Project
+	}
+	for k, m := range r.Copies {
+		b.Copies = append(b.Copies, copyOf{r.UniqueName + "." + strconv.Itoa(k+1), m})
 	}
 	return b
 }
@@ -99,6 +111,9 @@ func (c createdRuntime) StatusCode() int { return c.status }
 func (a *api) createRuntime(ctx context.Context, in createRuntimeIn) (createdRuntime, error) {
 	if in.DryRun {
 		warnings, err := a.p.Runtimes().Check(ctx, in.Definition.def)
+		if e, ok := errors.AsType[*atoll.Error](err); ok && e.Details != nil {
+			e.Details[dryRun] = true
+		}
 		if err != nil {
 			return createdRuntime{}, err
 		}

@@ -35,7 +35,10 @@ func (s *Service) write(tx *store.Tx, d *draft) error {
 			return err
 		}
 	}
-	return w.account()
+	if err := w.account(); err != nil {
+		return err
+	}
+	return s.departed(tx, d)
 }
 
 // number gives a new instance its id and numbers.

@@ -28,6 +28,36 @@ type Connector interface {
 	StopsBefore(r store.Reader, w *Workload) bool
 }
 
+// Dropper is a Connector that has rows of its own beside a workload.
+type Dropper interface {
+	// Dropped runs in the transaction in which w is deleted, after that is
+	// written: its name is free, and it is kept for readers alone. An error
+	// refuses the deletion.
+	Dropped(tx *store.Tx, w *Workload) error
+}
+
+// Forgetter is a Connector that keeps rows for the readers of a deleted workload.
+type Forgetter interface {
+	// Forgotten runs in the transaction in which the row of w is gone too. An
+	// error defers that.
+	Forgotten(tx *store.Tx, w *Workload) error
+}
+
+// departed tells the connector what becomes of a workload in this transaction.
+func (s *Service) departed(tx *store.Tx, d *draft) error {
+	switch was := d.base.Workload; {
+	case d.w == nil:
+		if f, ok := s.conn.(Forgetter); ok {
+			return f.Forgotten(tx, was)
+		}
+	case d.w.Deleted != nil && was.Deleted == nil:
+		if f, ok := s.conn.(Dropper); ok {
+			return f.Dropped(tx, d.w)
+		}
+	}
+	return nil
+}
+
 // bareEnv is the environment of EnvBare: the variables of the image, below
 // those of the spec. Several processes keep theirs to themselves.
 func bareEnv(_ *Workload, spec *Spec, _ *Instance) map[string]string {

@@ -23,6 +23,10 @@ type NewWorkload struct {
 	Count    int
 	State    Want // Ready, or Started: its instances are made in the same transaction
 	Numbered bool // it gets a number in its tenant
+
+	// Within runs in the transaction that makes the workload, after its rows are
+	// written, and may write rows of its own. Its error refuses the creation.
+	Within func(tx *store.Tx, s *Snapshot) error
 }
 
 // Create makes a workload. Kinds: Invalid with every finding; Conflict (exists)
@@ -54,7 +58,7 @@ func (s *Service) Create(ctx context.Context, n NewWorkload, conds ...Cond) (*Sn
 	if n.Home == "" {
 		n.Home = Go
 	}
-	snap, err := s.transact(ctx, func(tx *store.Tx) (*draft, error) { return s.create(tx, &n, conds) })
+	snap, err := s.transact(ctx, func(tx *store.Tx) (*draft, error) { return s.create(tx, &n, conds) }, n.Within)
 	return snap, atoll.Wrap(op, err)
 }
 

@@ -192,13 +192,13 @@ func (s *Service) change(ctx context.Context, op, id string, action policy.Actio
 			return nil, err
 		}
 		return e.draft, nil
-	})
+	}, nil)
 	return snap, atoll.Wrap(op, err)
 }
 
-// transact writes the draft that fn makes, tells the supervisor and returns the
-// state at acceptance.
-func (s *Service) transact(ctx context.Context, fn func(tx *store.Tx) (*draft, error)) (*Snapshot, error) {
+// transact writes the draft that fn makes, lets within, which may be nil, add to
+// it, tells the supervisor and returns the state at acceptance.
+func (s *Service) transact(ctx context.Context, fn func(tx *store.Tx) (*draft, error), within func(*store.Tx, *Snapshot) error) (*Snapshot, error) {
 	var snap *Snapshot
 	var d *draft
 	_, err := s.st.Update(ctx, func(tx *store.Tx) (err error) {
@@ -209,6 +209,11 @@ func (s *Service) transact(ctx context.Context, fn func(tx *store.Tx) (*draft, e
 			return err
 		}
 		snap = d.snapshot(tx.Index())
+		if within != nil {
+			if err := within(tx, snap); err != nil {
+				return err
+			}
+		}
 		s.sup.own(tx.Index(), d)
 		return nil
 	})

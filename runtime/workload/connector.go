@@ -2,6 +2,7 @@ package workload
 
 import (
 	"context"
+	"iter"
 	"maps"
 	"slices"
 
@@ -24,8 +25,9 @@ type Connector interface {
 	Detach(ctx context.Context, w *Workload, i *Instance) error
 	// Release gives back what Prepare took.
 	Release(ctx context.Context, w *Workload, i *Instance) error
-	// StopsBefore reports whether w may stop now: no source of its links has still to do so.
-	StopsBefore(r store.Reader, w *Workload) bool
+	// StopsBefore reports whether w may stop now: no source of its links has still
+	// to do so. With all set the platform ends, and whatever runs has to.
+	StopsBefore(r store.Reader, w *Workload, all bool) bool
 }
 
 // Dropper is a Connector that has rows of its own beside a workload.
@@ -58,9 +60,20 @@ func (s *Service) departed(tx *store.Tx, d *draft) error {
 	return nil
 }
 
+// EnvRequest is what the environment of an instance is made from. All of it is
+// constant.
+type EnvRequest struct {
+	Reader   store.Reader // everything else, as of now
+	Workload *Workload
+	Spec     *Spec // that the instance follows
+	Instance *Instance
+	Siblings iter.Seq[*Instance] // the instances of the workload, itself too, as they are about to be
+}
+
 // bareEnv is the environment of EnvBare: the variables of the image, below
 // those of the spec. Several processes keep theirs to themselves.
-func bareEnv(_ *Workload, spec *Spec, _ *Instance) map[string]string {
+func bareEnv(q *EnvRequest) map[string]string {
+	spec := q.Spec
 	env := maps.Clone(spec.Defaults)
 	if env == nil {
 		env = map[string]string{}
@@ -77,12 +90,20 @@ func bareEnv(_ *Workload, spec *Spec, _ *Instance) map[string]string {
 	return env
 }
 
-func (s *Service) environment(w *Workload, spec *Spec, i *Instance) map[string]store.Sealed {
-	f := s.envs[spec.Behave.Env]
+// environment makes the environment of an instance of a draft.
+func (s *Service) environment(r store.Reader, d *draft, i *Instance) map[string]store.Sealed {
+	q := &EnvRequest{Reader: r, Workload: d.w, Spec: d.effective(i), Instance: i, Siblings: func(yield func(*Instance) bool) {
+		for n := range d.insts {
+			if row := d.insts[n].row; row != nil && !yield(row) {
+				return
+			}
+		}
+	}}
+	f := s.envs[q.Spec.Behave.Env]
 	if f == nil {
 		f = bareEnv
 	}
-	return seal(f(w, spec, i))
+	return seal(f(q))
 }
 
 func seal(env map[string]string) map[string]store.Sealed {

@@ -56,7 +56,7 @@ func (l *linked) Ready(_ store.Reader, w *workload.Workload) bool {
 	return ready
 }
 
-func (l *linked) StopsBefore(_ store.Reader, w *workload.Workload) bool {
+func (l *linked) StopsBefore(_ store.Reader, w *workload.Workload, _ bool) bool {
 	may := true
 	if w.Title == "target" {
 		l.each("source", func(sn *workload.Snapshot) {

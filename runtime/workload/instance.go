@@ -157,21 +157,23 @@ func (s *Service) DeleteInstance(ctx context.Context, id string, fate Fate, cond
 }
 
 // RedeployInstance replaces one instance by one of a new generation, which
-// waits for its end. It returns the state at acceptance and the id of the
-// successor. Kinds: as StartInstance.
-func (s *Service) RedeployInstance(ctx context.Context, id string, conds ...Cond) (*Snapshot, string, error) {
+// waits for its end; change, which may be nil, edits the spec. It returns the
+// state at acceptance and the id of the successor. Kinds: as Redeploy.
+func (s *Service) RedeployInstance(ctx context.Context, id string, change func(*Spec) error, conds ...Cond) (*Snapshot, string, error) {
 	const op = "workload.RedeployInstance"
 	var next *Instance
 	snap, err := s.onInstance(ctx, op, id, policy.Update, conds, func(e *edit, n, k int) error {
 		if e.insts[n].row.Goal == GoalDestroy {
 			return atoll.Errorf(atoll.FailedState, op, "the instance is ending")
 		}
-		if err := s.checkDriver(&e.w.Spec); err != nil {
+		spec := e.w.Spec
+		if err := s.redeployed(&spec, e.w, change); err != nil {
 			return err
 		}
 		g := &Generation{Workload: e.w.ID, Gen: e.w.Gen, Spec: e.w.Spec, Until: e.now}
 		e.gens, e.born = append(e.gens[:len(e.gens):len(e.gens)], g), append(e.born, g)
 		e.workload().Gen++
+		e.workload().Spec = spec
 		e.renew(e.slot(k))
 		e.slot(k).Gen = e.w.Gen
 		for o := range e.inSlot(k) {

@@ -161,7 +161,7 @@ func TestInstanceOperationsKeepTheStateTrue(t *testing.T) {
 		if i := r.get(id).Instances[1]; i.ID != b || i.Run != 3 {
 			t.Errorf("restarted: run %d of %s", i.Run, i.ID)
 		}
-		_, next, err := r.RedeployInstance(ctx, b)
+		_, next, err := r.RedeployInstance(ctx, b, nil)
 		check("it is redeployed", err, "0:ended 1:running ", workload.Started, 2)
 		if i, _ := r.get(id).Instance(next); i == nil || i.State != workload.StateRunning || i.Gen != 2 {
 			t.Errorf("redeployed: %+v", i)
@@ -331,7 +331,7 @@ func TestEveryMethodAsksTheGuard(t *testing.T) {
 		"StopInstance":    {policy.Stop, func(ctx context.Context, r *rig, _, i string) error { _, err := r.StopInstance(ctx, i); return err }},
 		"RestartInstance": {policy.Start, func(ctx context.Context, r *rig, _, i string) error { _, err := r.RestartInstance(ctx, i); return err }},
 		"RedeployInstance": {policy.Update, func(ctx context.Context, r *rig, _, i string) error {
-			_, _, err := r.RedeployInstance(ctx, i)
+			_, _, err := r.RedeployInstance(ctx, i, nil)
 			return err
 		}},
 		"DeleteInstance": {policy.Stop, func(ctx context.Context, r *rig, _, i string) error {

@@ -156,6 +156,10 @@ func (sh *shard) after(d *draft) {
 			r := newRunner(sh, d, c)
 			sh.add(r)
 			sh.sup.runs.Go(r.run)
+		case verbGo:
+			if r := sh.runner(id, key); r != nil {
+				r.proceed(c.inst.Env)
+			}
 		case verbDrop:
 			s.books.dropInstance(id, c.inst.ID)
 			s.dropDir(c.inst)
@@ -172,7 +176,7 @@ func (sh *shard) after(d *draft) {
 			continue
 		}
 		serves = serves || e.row != nil && e.row.State == StateRunning && e.old.State != StateRunning
-		stopped = stopped || e.old.State == StateStopping && (e.row == nil || e.row.State != StateStopping)
+		stopped = stopped || e.old.State.atWork() && (e.row == nil || !e.row.State.atWork())
 		over := e.row == nil || !e.row.State.Placed() || e.row.Run != e.old.Run
 		if e.old.State.Placed() && over && (e.row == nil || !e.row.Exit.Stuck) || e.row != nil && e.old.Exit.Stuck && !e.row.Exit.Stuck {
 			freed = freed || e.row == nil || !e.row.State.Placed()
@@ -196,7 +200,7 @@ func (sh *shard) after(d *draft) {
 	if freed {
 		sh.sup.wakeWaiting(v, WaitCapacity, wakeAtOnce)
 	}
-	if serves && s.conn != nil {
+	if s.conn != nil && (serves || d.w == nil || d.w.Deleted != nil || d.w.State != Started) {
 		sh.sup.wakeWaiting(v, WaitLinks, 0)
 	}
 	if stopped && s.conn != nil {
@@ -237,11 +241,11 @@ func (sup *supervisor) world(r store.Reader, ports *proposals) *world {
 		return false
 	}
 	w.port = func(machine string, p driver.Port) (driver.Bound, bool) { return ports.take(r, machine, p) }
-	w.env = s.environment
+	w.env = func(d *draft, i *Instance) map[string]store.Sealed { return s.environment(r, d, i) }
 	w.runSlot = func(d *draft, i *Instance) bool { return runSlot(r, d, i) }
 	if s.conn != nil {
 		w.links = func(x *Workload) bool { return s.conn.Ready(r, x) }
-		w.sources = func(x *Workload) bool { return s.conn.StopsBefore(r, x) }
+		w.sources = func(x *Workload) bool { return s.conn.StopsBefore(r, x, w.suspend) }
 	}
 	return w
 }

@@ -69,7 +69,7 @@ type world struct {
 	reaches   func(driver string, m *fleet.Machine) bool
 	hasTag    func(m *fleet.Machine, tag string) bool
 	port      func(machine string, p driver.Port) (driver.Bound, bool)
-	env       func(w *Workload, spec *Spec, i *Instance) map[string]store.Sealed
+	env       func(d *draft, i *Instance) map[string]store.Sealed
 	runSlot   func(d *draft, i *Instance) bool
 	connected bool                   // there is a connector: setup, attaching and teardown are work
 	links     func(w *Workload) bool // each started target of its links has an instance that runs
@@ -180,14 +180,15 @@ func (d *draft) fold(n int, r *report, wd *world) {
 	case eventSetup:
 		if i.State == StateSetup {
 			i = d.inst(n)
-			i.Env = r.env
-			i.State = StateStarting
+			if !i.EnvMade {
+				i.Env = r.env
+			}
 			if wd.links != nil && !wd.links(d.w) {
 				i.State = StateWaiting
 				i.Wait = Wait{Kind: WaitLinks, Until: d.now.Add(d.effective(i).Verify.timeout())}
 				return
 			}
-			d.send(n, verbGo, 0)
+			d.proceed(n, wd)
 		}
 	case eventRunning:
 		if i.State == StateStarting {
@@ -239,6 +240,29 @@ func (v Verify) timeout() time.Duration {
 	return DefaultStartTimeout
 }
 
+// proceed lets an instance start that was prepared.
+func (d *draft) proceed(n int, wd *world) {
+	i := d.inst(n)
+	i.State, i.Wait = StateStarting, Wait{}
+	d.makeEnv(i, wd)
+	d.send(n, verbGo, 0)
+}
+
+// makeEnv makes the environment of an instance, above what it was prepared with,
+// unless it has one.
+func (d *draft) makeEnv(i *Instance, wd *world) {
+	if i.EnvMade || wd.env == nil {
+		return
+	}
+	env := wd.env(d, i)
+	for k, v := range i.Env {
+		if _, ok := env[k]; !ok {
+			env[k] = v
+		}
+	}
+	i.Env, i.EnvMade = env, true
+}
+
 // running notes that an instance serves.
 func (d *draft) running(i *Instance, at time.Time) {
 	i.Up, i.RunningAt, i.Wait, i.OpSeq = true, at, Wait{}, 0
@@ -272,9 +296,7 @@ func (d *draft) step(n int, wd *world) bool {
 			return true
 		}
 		if i.State == StateWaiting && (wd.links(d.w) || !i.Wait.Until.After(d.now)) {
-			i = d.inst(n)
-			i.State, i.Wait = StateStarting, Wait{}
-			d.send(n, verbGo, 0)
+			d.proceed(n, wd)
 			return true
 		}
 		d.wakeAt(i.Wait.Until)

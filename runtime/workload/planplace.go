@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"slices"
 	"time"
 
 	"github.com/atoll-platform/atoll/runtime/fleet"
@@ -159,6 +160,9 @@ func (d *draft) place(n int, wd *world) bool {
 	}
 	i = d.inst(n)
 	ms[at].Used = ms[at].Used.Plus(spec.Resources)
+	if !slices.Equal(i.Ports, bound) {
+		i.Env, i.EnvMade = nil, false // it tells of the ports
+	}
 	i.Machine, i.Reserved, i.Ports, i.PlacedAt = ms[at].ID, spec.Resources, bound, d.now
 	d.begin(n, wd)
 	return true
@@ -251,12 +255,9 @@ func (d *draft) begin(n int, wd *world) {
 	i := d.inst(n)
 	i.Run++
 	i.Up, i.Next, i.Wait, i.StartedAt, i.SpecVersion = false, ActionNone, Wait{}, d.now, d.w.Version
-	if i.Env == nil && wd.env != nil {
-		i.Env = wd.env(d.w, d.effective(i), i)
-	}
-	i.State = StateStarting
-	if wd.connected {
-		i.State = StateSetup
+	if i.State = StateSetup; !wd.connected {
+		i.State = StateStarting
+		d.makeEnv(i, wd)
 	}
 	d.send(n, verbStart, 0)
 }

@@ -74,7 +74,7 @@ func (d *draft) revive(n int, gen uint64) {
 	i := d.inst(n)
 	i.State, i.Goal, i.Next, i.Wait = StateNew, GoalRun, ActionNone, Wait{}
 	if i.Gen != gen {
-		i.Gen, i.Env = gen, nil
+		i.Gen, i.Env, i.EnvMade = gen, nil, false
 	}
 }
 

@@ -91,6 +91,7 @@ type Instance struct {
 	Reserved    fleet.Resources
 	Ports       []driver.Bound
 	Env         map[string]store.Sealed
+	EnvMade     bool   // Env is whole, and stays while Gen and Ports do
 	Group       string // single runs of one group share its limit
 	Exit        Exit   // of the last run that ended
 

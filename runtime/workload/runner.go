@@ -56,6 +56,7 @@ func (r *runner) finished() bool {
 type wants struct {
 	proceed, attach, update, stop, release, lose bool
 	grace                                        time.Duration
+	env                                          map[string]store.Sealed // to proceed with
 }
 
 func newRunner(sh *shard, d *draft, c *command) *runner {
@@ -82,8 +83,6 @@ func (r *runner) tell(v verb, grace time.Duration) {
 	defer r.mu.Unlock()
 	w := &r.wants
 	switch v {
-	case verbGo:
-		w.proceed = true
 	case verbAttach:
 		w.attach = true
 	case verbUpdate:
@@ -100,6 +99,17 @@ func (r *runner) tell(v verb, grace time.Duration) {
 	if w.stop || w.release || w.lose {
 		r.cancel()
 	}
+	select {
+	case r.signal <- struct{}{}:
+	default:
+	}
+}
+
+// proceed lets the run start, with that environment.
+func (r *runner) proceed(env map[string]store.Sealed) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.wants.proceed, r.wants.env = true, env
 	select {
 	case r.signal <- struct{}{}:
 	default:
@@ -161,28 +171,25 @@ func (r *runner) run() {
 func (r *runner) setup() (map[string]store.Sealed, bool) {
 	ctx, cancel := context.WithTimeout(r.early, setupTimeout)
 	defer cancel()
-	env := r.inst.Env
+	var prepared map[string]store.Sealed
 	dir, err := r.s.makeDir(r.inst)
 	if err == nil {
 		var more map[string]string
-		if more, err = r.s.conn.Prepare(ctx, r.w, r.spec, r.inst, dir); err == nil && len(more) > 0 {
-			env = seal(more)
-			for k, v := range r.inst.Env {
-				env[k] = v
-			}
+		if more, err = r.s.conn.Prepare(ctx, r.w, r.spec, r.inst, dir); err == nil {
+			prepared = seal(more)
 		}
 	}
 	if err != nil {
 		r.ended(eventFailed, driver.Exit{Code: driver.CodeError, Reason: "setup: " + err.Error()}, false)
 		return nil, false
 	}
-	r.report(eventSetup, func(rep *report) { rep.env = env })
+	r.report(eventSetup, func(rep *report) { rep.env = prepared })
 	for {
 		switch w := r.told(); {
 		case w.stop || w.release || w.lose:
 			return nil, false
 		case w.proceed:
-			return env, true
+			return w.env, true
 		}
 		<-r.signal
 	}

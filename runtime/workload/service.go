@@ -88,8 +88,10 @@ func WithPorts(next func(proto, host string) (int, bool)) Option {
 	return func(s *Service) { s.trial = next }
 }
 
-// EnvFunc makes the environment of an instance. It is a pure function.
-type EnvFunc func(w *Workload, spec *Spec, i *Instance) map[string]string
+// EnvFunc makes the environment of an instance, once for each generation that it
+// runs, when its start begins: the targets of its links run then, if they ever
+// do. It is a pure function, and what it returns belongs to the caller.
+type EnvFunc func(q *EnvRequest) map[string]string
 
 // New returns a Service over st, which must be open with the tables of this
 // package and of fleet. It has no side effects. Kind: Invalid if something

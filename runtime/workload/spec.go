@@ -87,8 +87,12 @@ const WhileInSlot time.Duration = -1
 // EnvStyle names a way to make the environment of an instance.
 type EnvStyle string
 
-// EnvBare is the style that is always there: the variables of the spec.
-const EnvBare EnvStyle = "bare"
+// The styles. EnvBare, the variables of the spec, is always there; others fall
+// back to it unless WithEnv says how they are made.
+const (
+	EnvBare      EnvStyle = "bare"
+	EnvContainer EnvStyle = "container" // besides, what a container is told of its links and ports
+)
 
 // RunLimit bounds single runs: at most Max of a tenant at a time; others queue
 // in order, for at most Queue. 0 = no bound.

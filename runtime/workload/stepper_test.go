@@ -103,7 +103,7 @@ func (simConnector) Prepare(context.Context, *Workload, *Spec, *Instance, string
 	return nil, nil
 }
 func (simConnector) Ready(_ store.Reader, w *Workload) bool                    { return w.Seq%2 == 0 }
-func (simConnector) StopsBefore(_ store.Reader, w *Workload) bool              { return w.Seq%3 != 0 }
+func (simConnector) StopsBefore(_ store.Reader, w *Workload, _ bool) bool      { return w.Seq%3 != 0 }
 func (simConnector) Attach(context.Context, *Workload, *Instance) error        { return nil }
 func (simConnector) Detach(context.Context, *Workload, *Instance) error        { return nil }
 func (simConnector) Release(_ context.Context, _ *Workload, _ *Instance) error { return nil }
@@ -376,7 +376,7 @@ func (x *stepper) operate() {
 		sn, err = x.s.DeleteInstance(ctx, inst, Fate(x.r.IntN(2)))
 	case 10:
 		name = "redeploy instance " + inst
-		sn, _, err = x.s.RedeployInstance(ctx, inst)
+		sn, _, err = x.s.RedeployInstance(ctx, inst, nil)
 	case 11:
 		name = "update"
 		sn, err = x.s.Update(ctx, id, func(d *Desired) error {

@@ -184,16 +184,8 @@ func (s *Service) Redeploy(ctx context.Context, id string, change func(*Spec) er
 	const op = "workload.Redeploy"
 	return s.change(ctx, op, id, policy.Update, conds, func(e *edit) error {
 		spec := e.w.Spec
-		if change != nil {
-			if err := change(&spec); err != nil {
-				return err
-			}
-		}
-		if err := s.checkSpec(&spec, e.w.Count); err != nil {
+		if err := s.redeployed(&spec, e.w, change); err != nil {
 			return err
-		}
-		if !reflect.DeepEqual(spec.Behave, e.w.Spec.Behave) {
-			return atoll.Errorf(atoll.Invalid, op, "how instances are kept and counted is fixed at creation")
 		}
 		if spec.Behave.Runs != (RunLimit{}) {
 			return onRequest(e.w.FQN)
@@ -222,4 +214,20 @@ func (s *Service) Redeploy(ctx context.Context, id string, change func(*Spec) er
 		e.tx.Note("job.redeploy", e.w.FQN, nil)
 		return e.checkQuota()
 	})
+}
+
+// redeployed edits the spec of w for a redeploy, and checks it.
+func (s *Service) redeployed(spec *Spec, w *Workload, change func(*Spec) error) error {
+	if change != nil {
+		if err := change(spec); err != nil {
+			return err
+		}
+	}
+	if err := s.checkSpec(spec, w.Count); err != nil {
+		return err
+	}
+	if !reflect.DeepEqual(spec.Behave, w.Spec.Behave) {
+		return atoll.Errorf(atoll.Invalid, "", "how instances are kept and counted is fixed at creation")
+	}
+	return nil
 }

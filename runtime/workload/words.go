@@ -101,6 +101,9 @@ func (v *State) UnmarshalText(b []byte) error { return read((*uint8)(v), stateWo
 // Live reports whether an instance in this state has not ended.
 func (v State) Live() bool { return v < StateEnded }
 
+// atWork reports whether the code of an instance in this state may be running.
+func (v State) atWork() bool { return v >= StateStarting && v <= StateStopping }
+
 // Placed reports whether an instance in this state occupies a machine.
 func (v State) Placed() bool { return v > StateNew && v < StateEnded }
 

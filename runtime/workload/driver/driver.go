@@ -93,14 +93,16 @@ type Bound struct {
 
 // Process is one command of a template.
 type Process struct {
-	Shell     string   // a command line for a shell, only where the contract of the API asks for one
-	Argv      []string // else the command and its arguments
-	StopShell string   // run to end it gently, "" = the driver's own way
-	StopArgv  []string
-	Env       map[string]string
-	Dir       string // below the instance's directory
-	User      string
-	Group     string
+	Shell      string   // a command line for a shell, only where the contract of the API asks for one
+	Argv       []string // else the command and its arguments
+	Entrypoint string   // the first part of Argv as people wrote it; drivers need not look
+	Command    string   // and the rest
+	StopShell  string   // run to end it gently, "" = the driver's own way
+	StopArgv   []string
+	Env        map[string]string
+	Dir        string // below the instance's directory
+	User       string
+	Group      string
 }
 
 // Run is what a driver gets to start one instance.

@@ -55,8 +55,17 @@ var auditByPlace = store.Unique(auditRows, "place", func(r *auditRow) (store.Key
 	return store.KeyOf(r.Index, r.N), true
 })
 
-// unaudited are tables whose rows are bookkeeping of others.
-var unaudited = map[string]bool{"audit": true, "counters": true, "activity": true, "rotations": true, "runtimenames": true}
+// hidden are tables whose rows are bookkeeping of others: neither the audit log
+// nor the change stream shows them.
+var hidden = map[string]bool{
+	"audit": true, "counters": true, "activity": true, "rotations": true, "runtimenames": true,
+	"workloadslots": true, "workloadstatus": true, "workloadgenerations": true, "workloadresults": true,
+	"workloadports": true, "workloadnumbers": true, "tasks": true, "taskevents": true,
+}
+
+// unaudited are tables besides whose rows say how it goes with what was asked
+// for: the change stream shows them, the audit log does not.
+var unaudited = map[string]bool{"workloadinstances": true}
 
 // audit derives the items of a commit and stores them in the same transaction:
 // one for each note of the domain, with the changes of the row that it names,
@@ -65,7 +74,7 @@ func audit(tx *store.Tx, c *store.Commit) error {
 	byFQN := map[string][]int{} // positions in c.Changes
 	var order []string
 	for i, ch := range c.Changes {
-		if unaudited[ch.Table] || ch.FQN == "" {
+		if hidden[ch.Table] || unaudited[ch.Table] || ch.FQN == "" {
 			continue
 		}
 		if _, ok := byFQN[ch.FQN]; !ok {

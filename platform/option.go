@@ -9,6 +9,8 @@ import (
 	"github.com/atoll-platform/atoll/actor"
 	"github.com/atoll-platform/atoll/policy"
 	"github.com/atoll-platform/atoll/runtime/fleet"
+	"github.com/atoll-platform/atoll/runtime/workload/driver"
+	"github.com/atoll-platform/atoll/runtime/workload/driver/funcdriver"
 	"github.com/atoll-platform/atoll/tenancy"
 )
 
@@ -39,6 +41,12 @@ type options struct {
 	seeds     []fleet.Address
 	workers   int
 	history   int
+	drivers   []driver.Driver
+	functions *funcdriver.Driver
+	workDir   string
+	advertise string
+	publicURL string
+	domain    string
 }
 
 type fixedKey struct{ user, key string }
@@ -143,3 +151,34 @@ func WithWorkers(n int) Option { return func(o *options) { o.workers = n } }
 
 // WithHistory sets how many commits are kept for watchers. The default is 4096.
 func WithHistory(commits int) Option { return func(o *options) { o.history = commits } }
+
+// WithFunctions sets the registered Go functions that workloads may run. The
+// default is a driver without functions; Platform.Functions has it either way.
+func WithFunctions(f *funcdriver.Driver) Option { return func(o *options) { o.functions = f } }
+
+// WithDrivers adds drivers of workloads besides the functions, such as one of
+// package execdriver: the platform brings none that could run what an embedder
+// did not write. It may be given several times. The platform owns them: one that
+// is a Sweeper cleans up at Start, one that is a Closer is closed at Shutdown.
+func WithDrivers(d ...driver.Driver) Option {
+	return func(o *options) { o.drivers = append(o.drivers, d...) }
+}
+
+// WithWorkDir sets the directory below which each instance of a workload gets a
+// private one; Start makes it. It belongs to this platform alone: what lies there
+// under the id of an instance that no longer exists is removed. By default
+// instances have no directories.
+func WithWorkDir(dir string) Option { return func(o *options) { o.workDir = dir } }
+
+// WithAdvertised sets the host that ports of workloads are shown to be reached
+// at. While it is a loopback address instances listen there, otherwise on every
+// address of the machine. The default is 127.0.0.1.
+func WithAdvertised(host string) Option { return func(o *options) { o.advertise = host } }
+
+// WithPublicURL sets where the APIs are reached from outside, scheme://host[:port]
+// without a path, as workloads are told. The default is empty: they are not.
+func WithPublicURL(u string) Option { return func(o *options) { o.publicURL = u } }
+
+// WithBaseDomain sets the domain below which workloads get names of their own.
+// The default is empty: they are shown by the advertised host.
+func WithBaseDomain(domain string) Option { return func(o *options) { o.domain = domain } }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,6 +19,8 @@ import (
 	"github.com/atoll-platform/atoll/policy"
 	"github.com/atoll-platform/atoll/runtime"
 	"github.com/atoll-platform/atoll/runtime/fleet"
+	"github.com/atoll-platform/atoll/runtime/workload"
+	"github.com/atoll-platform/atoll/runtime/workload/driver/funcdriver"
 	"github.com/atoll-platform/atoll/tenancy"
 )
 
@@ -38,6 +41,8 @@ type Platform struct {
 	outgoing  *egress.Client
 	engine    *runtime.Engine
 	runtimes  *runtime.Service
+	functions *funcdriver.Driver
+	workloads *workload.Service
 
 	life  sync.Mutex // orders Start and Shutdown
 	state lifeState
@@ -64,7 +69,7 @@ func New(opts ...Option) (*Platform, error) {
 		return nil, err
 	}
 	p := &Platform{o: o, log: o.log}
-	tables := append(append(append(append(tenancy.Tables(), policy.Tables()...), runtime.Tables()...), fleet.Tables()...), settingRows, auditRows)
+	tables := slices.Concat(tenancy.Tables(), policy.Tables(), runtime.Tables(), fleet.Tables(), workload.Tables(), []store.AnyTable{settingRows, auditRows})
 	storeOpts := []store.Option{store.WithClock(o.now), store.WithActor(policy.ActorName), store.WithDeriver(audit)}
 	if o.history > 0 {
 		storeOpts = append(storeOpts, store.WithHistory(o.history))
@@ -129,11 +134,14 @@ func New(opts ...Option) (*Platform, error) {
 	if err != nil {
 		return nil, atoll.Wrap("platform.New", err)
 	}
-	p.tenancy.Register(dependents{p.runtimes})
 	p.fleet = fleet.New(p.st, p.guard, func(tx *store.Tx, m *fleet.Machine) error {
 		_, err := p.runtimes.PlaceAgain(tx, m.Address())
 		return err
 	})
+	if err := p.newWorkloads(); err != nil {
+		return nil, atoll.Wrap("platform.New", err)
+	}
+	p.tenancy.Register(dependents{p.runtimes, p.workloads})
 	return p, nil
 }
 
@@ -211,7 +219,7 @@ func (p *Platform) Start(ctx context.Context) error {
 			return atoll.Wrap(op, err)
 		}
 	}
-	for _, step := range []func(context.Context) error{p.bootstrap, p.registerHere, p.joinSeeds, p.engine.Start, p.runtimes.Launch} {
+	for _, step := range []func(context.Context) error{p.bootstrap, p.registerHere, p.joinSeeds, p.engine.Start, p.runtimes.Launch, p.startWorkloads} {
 		if err := step(ctx); err != nil {
 			return atoll.Wrap(op, err)
 		}
@@ -293,7 +301,7 @@ func (p *Platform) Shutdown(ctx context.Context) error {
 		return nil
 	}
 	p.state = ended
-	errs := []error{p.runtimes.Shutdown(ctx), p.engine.Shutdown(ctx)}
+	errs := append(p.endWorkloads(ctx), p.runtimes.Shutdown(ctx), p.engine.Shutdown(ctx))
 	p.outgoing.Close()
 	if p.root != nil {
 		errs = append(errs, p.root.Close())

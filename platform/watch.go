@@ -101,7 +101,7 @@ func (w *Watch) event(ctx context.Context, c *store.Commit) *Event {
 		return ok
 	}
 	for i, ch := range c.Changes {
-		if unaudited[ch.Table] || ch.FQN == "" || !may(ch.FQN) {
+		if hidden[ch.Table] || ch.FQN == "" || !may(ch.FQN) {
 			continue
 		}
 		before, after := c.Public(i)

@@ -12,6 +12,7 @@ import (
 	"github.com/atoll-platform/atoll/policy"
 	"github.com/atoll-platform/atoll/runtime"
 	"github.com/atoll-platform/atoll/runtime/fleet"
+	"github.com/atoll-platform/atoll/runtime/workload"
 	"github.com/atoll-platform/atoll/tenancy"
 )
 
@@ -33,21 +34,46 @@ func accountOf(u *tenancy.User, ok bool) (runtime.User, bool) {
 	return runtime.User{ID: u.ID, Name: u.Name}, true
 }
 
-// dependents tells tenancy what runtimes keep of accounts.
-type dependents struct{ runtimes *runtime.Service }
+// dependents tells tenancy what runtimes and workloads keep of accounts and tenants.
+type dependents struct {
+	runtimes  *runtime.Service
+	workloads *workload.Service
+}
 
 func (d dependents) UserRefs(tx *store.Tx, userID string) ([]policy.FQN, error) {
-	return d.runtimes.UserRefs(tx, userID)
+	refs, err := d.runtimes.UserRefs(tx, userID)
+	return append(refs, d.workloads.Refs(tx, namedAfter(tx, userID))...), err
 }
 
 func (d dependents) DropUser(tx *store.Tx, userID string) error {
+	if err := d.workloads.DeleteWithin(tx, namedAfter(tx, userID)); err != nil {
+		return err
+	}
 	return d.runtimes.DropUser(tx, userID)
 }
 
 func (d dependents) DropProject(tx *store.Tx, id string) error { return d.runtimes.DropProject(tx, id) }
 
-// DropTenant has nothing to drop: no runtime lies in the namespace of a tenant.
-func (d dependents) DropTenant(*store.Tx, *tenancy.Tenant) error { return nil }
+// DropTenant deletes workloads alone: no runtime lies in the namespace of a tenant.
+func (d dependents) DropTenant(tx *store.Tx, t *tenancy.Tenant) error {
+	return d.workloads.DeleteWithin(tx, within("/t/"+t.Name))
+}
+
+// namedAfter selects the workloads in the namespaces that carry the name or the
+// home of an account.
+func namedAfter(r store.Reader, userID string) func(*workload.Workload) bool {
+	u, ok := tenancy.UserByID(r, userID)
+	if !ok {
+		return func(*workload.Workload) bool { return false }
+	}
+	account, home := within("/tutum/"+u.Name), within("/sandbox/"+u.Home)
+	return func(w *workload.Workload) bool { return account(w) || u.Home != "" && home(w) }
+}
+
+// within selects the workloads in a namespace.
+func within(namespace string) func(*workload.Workload) bool {
+	return func(w *workload.Workload) bool { return policy.InNamespace(w.Address().Namespace, namespace) }
+}
 
 // placer lets the fleet choose the machines of runtimes.
 type placer struct{ settings *Settings }

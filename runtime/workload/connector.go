@@ -30,12 +30,27 @@ type Connector interface {
 	StopsBefore(r store.Reader, w *Workload, all bool) bool
 }
 
+// Selective is a Connector that has nothing to prepare, attach or release for
+// some workloads.
+type Selective interface {
+	// Needs reports whether the methods that take a context are to be called for
+	// the instances of w. It is a pure function of rows.
+	Needs(r store.Reader, w *Workload) bool
+}
+
 // Dropper is a Connector that has rows of its own beside a workload.
 type Dropper interface {
 	// Dropped runs in the transaction in which w is deleted, after that is
 	// written: its name is free, and it is kept for readers alone. An error
 	// refuses the deletion.
 	Dropped(tx *store.Tx, w *Workload) error
+}
+
+// Ender is a Connector that keeps rows until nothing of a deleted workload is left.
+type Ender interface {
+	// Ended runs in the transaction in which the last instance of w has ended,
+	// which was deleted. An error defers that.
+	Ended(tx *store.Tx, w *Workload) error
 }
 
 // Forgetter is a Connector that keeps rows for the readers of a deleted workload.
@@ -47,14 +62,24 @@ type Forgetter interface {
 
 // departed tells the connector what becomes of a workload in this transaction.
 func (s *Service) departed(tx *store.Tx, d *draft) error {
-	switch was := d.base.Workload; {
-	case d.w == nil:
+	was := d.base.Workload
+	if d.w != nil && d.w.Deleted != nil && was.Deleted == nil {
+		if f, ok := s.conn.(Dropper); ok {
+			if err := f.Dropped(tx, d.w); err != nil {
+				return err
+			}
+		}
+	}
+	if !d.st.Destroyed.IsZero() && d.base.Status.Destroyed.IsZero() || d.w == nil && d.base.Status.Destroyed.IsZero() {
+		if f, ok := s.conn.(Ender); ok {
+			if err := f.Ended(tx, was); err != nil {
+				return err
+			}
+		}
+	}
+	if d.w == nil {
 		if f, ok := s.conn.(Forgetter); ok {
 			return f.Forgotten(tx, was)
-		}
-	case d.w.Deleted != nil && was.Deleted == nil:
-		if f, ok := s.conn.(Dropper); ok {
-			return f.Dropped(tx, d.w)
 		}
 	}
 	return nil

@@ -175,7 +175,7 @@ func (sh *shard) after(d *draft) {
 		if e.old == e.row || e.old == nil {
 			continue
 		}
-		serves = serves || e.row != nil && e.row.State == StateRunning && e.old.State != StateRunning
+		serves = serves || e.row == nil || e.row.State != e.old.State && (e.row.State == StateRunning || e.row.State == StateEnded)
 		stopped = stopped || e.old.State.atWork() && (e.row == nil || !e.row.State.atWork())
 		over := e.row == nil || !e.row.State.Placed() || e.row.Run != e.old.Run
 		if e.old.State.Placed() && over && (e.row == nil || !e.row.Exit.Stuck) || e.row != nil && e.old.Exit.Stuck && !e.row.Exit.Stuck {
@@ -214,7 +214,7 @@ func (sh *shard) after(d *draft) {
 // world is what a plan may look at, as of one state.
 func (sup *supervisor) world(r store.Reader, ports *proposals) *world {
 	s := sup.s
-	w := &world{limit: passLimit, suspend: sup.suspending.Load(), connected: s.conn != nil}
+	w := &world{limit: passLimit, suspend: sup.suspending.Load()}
 	w.machines = func() []fleet.Machine { return fleet.All(r) }
 	w.up = func(id string) bool {
 		m, ok := fleet.ByID(r, id)
@@ -244,6 +244,10 @@ func (sup *supervisor) world(r store.Reader, ports *proposals) *world {
 	w.env = func(d *draft, i *Instance) map[string]store.Sealed { return s.environment(r, d, i) }
 	w.runSlot = func(d *draft, i *Instance) bool { return runSlot(r, d, i) }
 	if s.conn != nil {
+		w.connected = func(x *Workload) bool {
+			sel, ok := s.conn.(Selective)
+			return !ok || sel.Needs(r, x)
+		}
 		w.links = func(x *Workload) bool { return s.conn.Ready(r, x) }
 		w.sources = func(x *Workload) bool { return s.conn.StopsBefore(r, x, w.suspend) }
 	}

@@ -71,12 +71,15 @@ type world struct {
 	port      func(machine string, p driver.Port) (driver.Bound, bool)
 	env       func(d *draft, i *Instance) map[string]store.Sealed
 	runSlot   func(d *draft, i *Instance) bool
-	connected bool                   // there is a connector: setup, attaching and teardown are work
+	connected func(w *Workload) bool // setup, attaching and teardown are work; nil = never
 	links     func(w *Workload) bool // each started target of its links has an instance that runs
 	sources   func(w *Workload) bool // no source of its links has still to stop
 	suspend   bool                   // the platform ends
 	limit     int                    // changes in one pass
 }
+
+// connects reports whether the connector has work to do for w.
+func (wd *world) connects(w *Workload) bool { return wd.connected != nil && wd.connected(w) }
 
 // placeRetry is how often something without a machine is tried again when
 // nothing is known to have changed.
@@ -193,7 +196,7 @@ func (d *draft) fold(n int, r *report, wd *world) {
 	case eventRunning:
 		if i.State == StateStarting {
 			i = d.inst(n)
-			if i.State = StateRunning; wd.connected {
+			if i.State = StateRunning; wd.connects(d.w) {
 				i.State = StateAttaching
 				d.send(n, verbAttach, 0)
 				return
@@ -383,7 +386,7 @@ func (d *draft) serve(n int, ending bool, wd *world) bool {
 	if i.State == StateRunning && i.SpecVersion < d.w.Version && i.Gen == d.w.Gen {
 		i = d.inst(n)
 		i.SpecVersion = d.w.Version
-		if wd.connected {
+		if wd.connects(d.w) {
 			i.State = StateUpdating
 			d.send(n, verbUpdate, 0)
 		}

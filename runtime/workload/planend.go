@@ -35,7 +35,7 @@ func (d *draft) exit(n int, x driver.Exit, forced, stuck bool, wd *world) {
 	i.Exit = Exit{Exit: x, Outcome: out, Forced: forced, Stuck: stuck, Ran: i.Up || !failed && !neverStarted}
 	i.Wait = Wait{}
 	d.decide(n)
-	if wd.connected {
+	if wd.connects(d.w) {
 		i.State = StateTeardown
 		d.send(n, verbRelease, 0)
 		return

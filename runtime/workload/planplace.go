@@ -255,7 +255,7 @@ func (d *draft) begin(n int, wd *world) {
 	i := d.inst(n)
 	i.Run++
 	i.Up, i.Next, i.Wait, i.StartedAt, i.SpecVersion = false, ActionNone, Wait{}, d.now, d.w.Version
-	if i.State = StateSetup; !wd.connected {
+	if i.State = StateSetup; !wd.connects(d.w) {
 		i.State = StateStarting
 		d.makeEnv(i, wd)
 	}

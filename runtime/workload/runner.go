@@ -34,6 +34,8 @@ type runner struct {
 	cap  *capture // of a single run
 	args []byte
 
+	connected bool // it was prepared, and is to be released
+
 	cancel context.CancelFunc // of what is under way before the run serves
 	early  context.Context
 
@@ -62,6 +64,7 @@ type wants struct {
 func newRunner(sh *shard, d *draft, c *command) *runner {
 	s := sh.sup.s
 	r := &runner{sh: sh, s: s, w: d.w, inst: c.inst, spec: c.spec, drv: s.drivers[c.spec.Driver], signal: make(chan struct{}, 1)}
+	r.connected = c.inst.State == StateSetup
 	r.early, r.cancel = context.WithCancel(context.Background())
 	book := s.books.of(c.inst.Workload, &c.spec.Logs)
 	r.out, r.err = book.writer(c.inst.ID, Stdout), book.writer(c.inst.ID, Stderr)
@@ -153,7 +156,7 @@ func (r *runner) run() {
 		}
 	}()
 	env := r.inst.Env
-	if r.s.conn != nil {
+	if r.connected {
 		var ok bool
 		if env, ok = r.setup(); !ok {
 			r.teardown()
@@ -438,7 +441,9 @@ func (r *runner) teardown() {
 	for {
 		switch w := r.told(); {
 		case w.lose:
-			r.connector("released", r.s.conn.Release)
+			if r.connected {
+				r.connector("released", r.s.conn.Release)
+			}
 			return
 		case w.release:
 			r.connector("detached", r.s.conn.Detach)

@@ -166,6 +166,11 @@ func notFound(op, id string) error {
 // conditions, then fn in one transaction. What fn leaves is written, the
 // supervisor told, and the state at acceptance returned.
 func (s *Service) change(ctx context.Context, op, id string, action policy.Action, conds []Cond, fn func(*edit) error) (*Snapshot, error) {
+	return s.changeWithin(ctx, op, id, action, conds, nil, fn)
+}
+
+// changeWithin is change with a function that adds to the transaction.
+func (s *Service) changeWithin(ctx context.Context, op, id string, action policy.Action, conds []Cond, within func(*store.Tx, *Snapshot) error, fn func(*edit) error) (*Snapshot, error) {
 	if err := s.ready(op); err != nil {
 		return nil, err
 	}
@@ -194,7 +199,7 @@ func (s *Service) change(ctx context.Context, op, id string, action policy.Actio
 			return nil, err
 		}
 		return e.draft, nil
-	}, nil)
+	}, within)
 	return snap, atoll.Wrap(op, err)
 }
 

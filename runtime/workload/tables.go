@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"iter"
 	"strconv"
 
 	"github.com/atoll-platform/atoll/internal/store"
@@ -96,6 +97,21 @@ func addressOf(r store.Reader, id string) string {
 		return w.FQN
 	}
 	return ""
+}
+
+// Table is the table of workloads, for references and for reading rows without
+// asking anybody. Only this package writes it.
+func Table() *store.Table[Workload] { return workloads }
+
+// SnapshotOf reads workload id without asking anybody.
+func SnapshotOf(r store.Reader, id string) (*Snapshot, bool) {
+	sn := snapshot(r, id)
+	return sn, sn != nil
+}
+
+// InstancesOf yields the instances of workload id, by Seq, without asking anybody.
+func InstancesOf(r store.Reader, id string) iter.Seq[*Instance] {
+	return instancesByWorkload.All(r, store.KeyOf(id))
 }
 
 // Tables lists the tables of this package, for the store to be opened with. The

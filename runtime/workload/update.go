@@ -31,8 +31,18 @@ type Desired struct {
 // (exists) for a name that is taken; Reference, NotFound, Denied, Quota, what
 // change or a condition returned, Unavailable.
 func (s *Service) Update(ctx context.Context, id string, change func(*Desired) error, conds ...Cond) (*Snapshot, error) {
-	const op = "workload.Update"
-	return s.change(ctx, op, id, policy.Update, conds, func(e *edit) error {
+	return s.updateWithin(ctx, "workload.Update", id, change, nil, conds)
+}
+
+// UpdateWithin is Update with a function that runs in its transaction, after the
+// rows of the workload are written, and may write rows of its own. Its error
+// refuses the update.
+func (s *Service) UpdateWithin(ctx context.Context, id string, change func(*Desired) error, within func(tx *store.Tx, s *Snapshot) error, conds ...Cond) (*Snapshot, error) {
+	return s.updateWithin(ctx, "workload.UpdateWithin", id, change, within, conds)
+}
+
+func (s *Service) updateWithin(ctx context.Context, op, id string, change func(*Desired) error, within func(*store.Tx, *Snapshot) error, conds []Cond) (*Snapshot, error) {
+	return s.changeWithin(ctx, op, id, policy.Update, conds, within, func(e *edit) error {
 		was := Desired{FQN: e.w.Address(), Title: e.w.Title, Text: e.w.Text, Spec: e.w.Spec, Count: e.w.Count, State: e.w.State}
 		is := was
 		if err := change(&is); err != nil {

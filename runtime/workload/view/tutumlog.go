@@ -1,0 +1,108 @@
+package view
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"github.com/atoll-platform/atoll/runtime/workload"
+)
+
+// tutumLogMax bounds what is shown of an output.
+const tutumLogMax = 1 << 20
+
+// TutumLog prints the output of a container: its text in the order of arrival,
+// at most the newest 1 MiB, cut at the start of a line, and of that the last
+// tail lines; a negative tail is all.
+func TutumLog(lines []workload.Line, tail int) string {
+	var b strings.Builder
+	for _, l := range lines {
+		b.Write(l.Text)
+		if l.NL {
+			b.WriteByte('\n')
+		}
+	}
+	return lastLines(validText(b.String()), tail)
+}
+
+// TutumApplicationLog prints the output of the containers of s, lines behind the
+// unique name of the container that each is of.
+func TutumApplicationLog(s *workload.Snapshot, lines []workload.Line, tail int) string {
+	names := map[string]string{}
+	for _, i := range s.Instances {
+		names[i.ID] = TutumContainerName(s, i)
+	}
+	type source struct {
+		instance string
+		stream   workload.Stream
+	}
+	begun := map[source][]byte{} // lines of which pieces are there
+	var order []source
+	var b strings.Builder
+	print := func(src source, text []byte) {
+		if name := names[src.instance]; name != "" {
+			b.WriteString("[" + name + "] ")
+		}
+		b.Write(text)
+		b.WriteByte('\n')
+	}
+	for _, l := range lines {
+		src := source{l.Instance, l.Stream}
+		text, ok := begun[src]
+		if !l.NL {
+			if !ok {
+				order = append(order, src)
+			}
+			begun[src] = append(text, l.Text...)
+			continue
+		}
+		print(src, append(text, l.Text...))
+		delete(begun, src)
+	}
+	for _, src := range order {
+		if text, ok := begun[src]; ok {
+			print(src, text)
+			delete(begun, src)
+		}
+	}
+	return lastLines(validText(b.String()), tail)
+}
+
+// validText puts U+FFFD in the place of each byte that is not UTF-8.
+func validText(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	return strings.Map(func(r rune) rune { return r }, s)
+}
+
+// lastLines returns the last tail lines of text, and not more than fits; a
+// negative tail is all of them.
+func lastLines(text string, tail int) string {
+	if over := len(text) - tutumLogMax; over > 0 {
+		cut := strings.IndexByte(text[over-1:], '\n')
+		if cut < 0 || over+cut == len(text) {
+			text = text[over:] // one line, longer than all that is shown
+			for text != "" && !utf8.RuneStart(text[0]) {
+				text = text[1:]
+			}
+		} else {
+			text = text[over+cut:]
+		}
+	}
+	if tail < 0 {
+		return text
+	}
+	at := len(text)
+	if strings.HasSuffix(text, "\n") {
+		at--
+	}
+	for ; tail > 0; tail-- {
+		if at = strings.LastIndexByte(text[:max(at, 0)], '\n'); at < 0 {
+			return text
+		}
+	}
+	if at >= len(text)-1 {
+		return ""
+	}
+	return text[at+1:]
+}

@@ -2,6 +2,8 @@ package workload
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -91,6 +93,13 @@ func (b *books) open(workload string) *book {
 		b.by[workload] = k
 	}
 	return k
+}
+
+// all returns the books as they are now.
+func (b *books) all() map[string]*book {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return maps.Clone(b.by)
 }
 
 func (b *books) drop(workload string) {
@@ -214,6 +223,13 @@ func (k *book) forget(instance string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	delete(k.rings, instance)
+}
+
+// instances returns the instances that have a ring.
+func (k *book) instances() []string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Collect(maps.Keys(k.rings))
 }
 
 // close ends the book: followers see the end.

@@ -23,6 +23,7 @@ type shard struct {
 	reports map[string][]report
 	runners map[string]map[runKey]*runner // by workload
 	closed  bool
+	era     int        // one more when other rows take the place of all
 	busy    bool       // a pass is under way
 	idle    *sync.Cond // there is nothing to do
 }
@@ -57,8 +58,8 @@ func (sh *shard) report(workload string, r report) {
 	sh.pushLocked(workload, false)
 }
 
-// next waits for a workload to look at.
-func (sh *shard) next() (id string, check bool, reports []report, ok bool) {
+// next waits for a workload to look at. era is when its reports were made.
+func (sh *shard) next() (id string, check bool, reports []report, era int, ok bool) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	sh.busy = false
@@ -69,7 +70,7 @@ func (sh *shard) next() (id string, check bool, reports []report, ok bool) {
 	}
 	sh.busy = true
 	if sh.closed {
-		return "", false, nil, false
+		return "", false, nil, 0, false
 	}
 	id = sh.queue[sh.head]
 	sh.queue[sh.head] = ""
@@ -87,7 +88,7 @@ func (sh *shard) next() (id string, check bool, reports []report, ok bool) {
 	} else {
 		delete(sh.reports, id)
 	}
-	return id, check, reports, true
+	return id, check, reports, sh.era, true
 }
 
 // back puts reports in front again, whose pass could not be written.
@@ -110,12 +111,29 @@ func (sh *shard) run(ctx context.Context) {
 	})
 	defer stop()
 	for {
-		id, check, reports, ok := sh.next()
+		id, check, reports, era, ok := sh.next()
 		if !ok {
 			return
 		}
-		sh.pass(ctx, id, check, reports)
+		sh.turn(ctx, id, check, reports, era)
 	}
+}
+
+// turn is a pass, unless the rows are just being replaced: then it comes after,
+// without what runs of the old rows have said.
+func (sh *shard) turn(ctx context.Context, id string, check bool, reports []report, era int) {
+	sh.sup.turns.begin()
+	defer sh.sup.turns.end()
+	if sh.past(era) {
+		reports = nil
+	}
+	sh.pass(ctx, id, check, reports)
+}
+
+func (sh *shard) past(era int) bool {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	return sh.era != era
 }
 
 // known returns the workloads that have runners.

@@ -22,6 +22,8 @@ type supervisor struct {
 	timers *timers
 	gate   *gate
 
+	turns *turns
+
 	suspending atomic.Bool
 	stop       context.CancelFunc
 	tasks      sync.WaitGroup // shards, watcher, timers
@@ -38,7 +40,7 @@ const maxShards = 8
 const passLimit = 256
 
 func newSupervisor(s *Service) *supervisor {
-	sup := &supervisor{s: s, seed: maphash.MakeSeed(), owned: make(map[uint64]any)}
+	sup := &supervisor{s: s, seed: maphash.MakeSeed(), turns: newTurns(), owned: make(map[uint64]any)}
 	sup.timers = newTimers(s.now, sup.mark)
 	sup.gate = newGate(startsPerMachine, startsInAll)
 	for range min(maxShards, goruntime.GOMAXPROCS(0)) {

@@ -58,11 +58,16 @@ type extra struct {
 // event that it was made from counts in full.
 func (e *Event) Size() int {
 	n := int(unsafe.Sizeof(*e)) + len(e.text)
-	if x := e.more; x != nil {
-		n += int(unsafe.Sizeof(*x)) + 8*len(x.tail) + 4*len(x.index)
-		if x.parent != nil {
-			n += x.parent.Size()
-		}
+	if e.more != nil {
+		n += e.more.size()
+	}
+	return n
+}
+
+func (x *extra) size() int {
+	n := int(unsafe.Sizeof(*x)) + 8*len(x.tail) + 4*len(x.index)
+	if x.parent != nil {
+		n += x.parent.Size()
 	}
 	return n
 }

@@ -209,8 +209,8 @@ func (i *Instance) otherStalled(but *stage) bool {
 	if x := i.ext.Load(); x != nil && (x.held || x.ring != nil && x.ring.stalls(i)) {
 		return true
 	}
-	for at := range i.nodes {
-		x := i.nodes[at].ext.Load()
+	for at := range i.nodes() {
+		x := i.nodes()[at].ext.Load()
 		if x == nil {
 			continue
 		}

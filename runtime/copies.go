@@ -47,7 +47,7 @@ func (s *spawned) open() {
 // discard undoes spawnCopies.
 func (s *spawned) discard() {
 	for _, i := range s.copies {
-		i.discard(len(i.nodes))
+		i.discard(len(i.nodes()))
 	}
 }
 

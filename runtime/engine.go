@@ -206,8 +206,8 @@ func (e *Engine) prepare(c *Checked, o SpawnOptions) (*Instance, error) {
 	if err != nil {
 		return nil, atoll.Wrap(op, err)
 	}
-	for at := range i.nodes {
-		if err := i.nodes[at].make(i, &i.plan.specs[at], o.Env); err != nil {
+	for at := range i.nodes() {
+		if err := i.nodes()[at].make(i, &i.plan.specs[at], o.Env); err != nil {
 			i.discard(at)
 			name := c.Actors[at].Def.Name
 			return nil, &atoll.Error{
@@ -238,7 +238,8 @@ func (e *Engine) admit(c *Checked, o SpawnOptions) (*Instance, error) {
 		e.tenants[o.Tenant] = t
 	}
 	t.uses++
-	i := &Instance{id: o.ID, plan: p, tenant: t, nodes: make([]node, len(p.specs)), place: uint32(len(e.instances)), state: stateRunning}
+	i := newInstance(p)
+	i.id, i.tenant, i.place, i.state = o.ID, t, uint32(len(e.instances)), stateRunning
 	if p.env(o.Env, e.o.Env) {
 		i.more().env = o.Env
 	}

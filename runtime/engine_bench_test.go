@@ -228,7 +228,7 @@ func BenchmarkAsk(b *testing.B) {
 		ask := shunt(b, i)
 		run(b, func() error {
 			i.mu.Lock()
-			i.nodes[0].proven = 0
+			i.nodes()[0].proven = 0
 			i.mu.Unlock()
 			return ask()
 		})

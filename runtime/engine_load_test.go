@@ -221,7 +221,7 @@ func TestNothingAcceptedIsLostOrReordered(t *testing.T) {
 		}
 		in := accepted[at].Load()
 		type counts struct{ In, Wait, Group, End, End2, Shunt, WrongEnd, WrongEnd2 int64 }
-		node := func(name string) *node { return &i.nodes[i.plan.find(name)] }
+		node := func(name string) *node { return &i.nodes()[i.plan.find(name)] }
 		got := counts{
 			In: int64(node("in").messages), Wait: int64(node("wait").messages), Group: int64(node("group").messages),
 			End: int64(node("end").messages), End2: int64(node("end2").messages), Shunt: shunts[at].Load(),

@@ -26,7 +26,7 @@ type frame struct {
 	asked bool          // the result goes to an asker, not to the links
 	taken []actor.Value // what was emitted meanwhile
 	bytes int           // of taken
-	work  int           // of the outermost: triggers run, for the account of the tenant
+	work  int           // triggers run, for the account of the tenant; of the outermost those of all
 }
 
 const maxNested = 10_000 // frames: links form no cycle, but data collects may
@@ -42,13 +42,6 @@ func (f *frame) below() *frame {
 	return f.next
 }
 
-func (f *frame) outermost() *frame {
-	if f.base != nil {
-		return f.base
-	}
-	return f
-}
-
 // deliver runs an event through n and all that follows from it.
 func (f *frame) deliver(n *node, e *actor.Event) {
 	f.drive(n, e)
@@ -56,7 +49,6 @@ func (f *frame) deliver(n *node, e *actor.Event) {
 		t := f.pop()
 		f.drive(t.n, t.e)
 	}
-	f.n = nil
 }
 
 func (f *frame) pop() task {
@@ -70,16 +62,16 @@ func (f *frame) pop() task {
 // drive runs an event through n and then works until no task is left or an
 // actor panics.
 func (f *frame) drive(n *node, e *actor.Event) {
-	done, work := false, 0
-	defer func() {
-		f.outermost().work += work
-		if !done {
-			f.recovered(recover())
-		}
-	}()
+	defer f.catch()
+	f.run(n, e)
+}
+
+// run is drive without the barrier against panics.
+func (f *frame) run(n *node, e *actor.Event) {
+	nodes := n.inst.nodes()
 	for {
-		work++
 		f.n = n
+		f.work++
 		var out *actor.Event
 		var err error
 		if n.flags == 0 {
@@ -88,34 +80,59 @@ func (f *frame) drive(n *node, e *actor.Event) {
 		} else {
 			n, out, err = n.special(f, e)
 		}
-		if err != nil {
+		switch {
+		case err != nil:
 			n.fail()
-		} else if out != nil && n.emitted(out) {
-			if outs := n.spec.outs; len(outs) > 0 {
-				nodes := n.inst.nodes
-				for k := len(outs) - 1; k > 0; k-- {
-					f.tasks = append(f.tasks, task{&nodes[outs[k]], out})
-				}
-				n, e = &nodes[outs[0]], out
+		case out == nil:
+		case n.to > 0 && n.ext.Load() == nil && out.Err() == nil:
+			// By far the most common case: one link, and nobody who listens.
+			n, e = &nodes[n.to-1], out
+			continue
+		default:
+			if to := f.follow(n, out); to != nil {
+				n, e = to, out
 				continue
 			}
 		}
 		if len(f.tasks) == 0 {
-			break
+			f.n = nil
+			return
 		}
 		t := f.pop()
 		n, e = t.n, t.e
 	}
-	done = true
 }
 
-// recovered makes a panic the failure of the event in hand. What waits behind
-// it in the graph goes on.
-func (f *frame) recovered(reason any) {
+// follow shows what n emits to who listens, returns the first node that it goes
+// to, nil if there is none, and leaves the others for later.
+func (f *frame) follow(n *node, e *actor.Event) *node {
+	outs := n.spec.outs
+	if !n.emitted(e) || len(outs) == 0 {
+		return nil
+	}
+	nodes := n.inst.nodes()
+	for k := len(outs) - 1; k > 0; k-- {
+		f.tasks = append(f.tasks, task{&nodes[outs[k]], e})
+	}
+	return &nodes[outs[0]]
+}
+
+// catch is the barrier: it makes a panic the failure of the event in hand. What
+// waits behind it in the graph goes on.
+func (f *frame) catch() {
+	if f.base != nil {
+		f.base.work += f.work
+		f.work = 0
+	}
+	if f.n == nil {
+		return
+	}
+	reason := recover()
 	if reason == nil {
 		return // the goroutine is ending: its owner sees to the rest
 	}
 	n := f.n
+	f.n = nil
 	n.busy = false
 	n.fail()
 	_ = n.inst.panicError(n.spec, reason)
@@ -166,7 +183,7 @@ func (n *node) emitted(e *actor.Event) bool {
 		n.fail()
 		return false
 	}
-	if l := n.spec.def.Def.Log; l != nil && l.Outgoing {
+	if n.flags&flagLogOut != 0 {
 		n.logged(e, true)
 	}
 	if x := n.home().ext.Load(); x != nil {
@@ -185,7 +202,7 @@ func (f *frame) pass(n *node, e *actor.Event) {
 		return
 	}
 	for _, at := range n.spec.outs {
-		f.deliver(&n.inst.nodes[at], e)
+		f.deliver(&n.inst.nodes()[at], e)
 	}
 }
 
@@ -328,7 +345,7 @@ func (f *frame) collect(alias, key string, by bool) (actor.Value, error) {
 		if c.Alias != alias {
 			continue
 		}
-		src := &f.n.inst.nodes[c.From]
+		src := &f.n.inst.nodes()[c.From]
 		name := src.spec.name
 		if src.flags&flagGone != 0 {
 			return actor.Value{}, collectError("collect %q: actor %q is gone", alias, name)

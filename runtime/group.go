@@ -66,7 +66,7 @@ func (n *node) pick(e *actor.Event) (*child, error) {
 // add makes a child.
 func (g *group) add(n *node, key string, env *actor.Env) (*child, error) {
 	c := &child{key: key, number: g.made + 1}
-	c.inst, c.spec = n.inst, n.spec
+	c.inst, c.spec, c.flags = n.inst, n.spec, n.spec.flags&flagLogOut|flagChild
 	if err := c.makeActor(env); err != nil {
 		return nil, err
 	}

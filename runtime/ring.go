@@ -47,8 +47,8 @@ func tie(copies []*Instance) *ring {
 	for k, i := range copies {
 		r.inboxes[k].ring, r.inboxes[k].inst = r, i
 		i.more().ring = r
-		for at := range i.nodes {
-			if n := &i.nodes[at]; n.flags&flagGroup != 0 {
+		for at := range i.nodes() {
+			if n := &i.nodes()[at]; n.flags&flagGroup != 0 {
 				n.flags |= flagShared
 				n.ext.Load().group.ring = r
 			}
@@ -84,7 +84,7 @@ func (in *inbox) hand(n *node, e *actor.Event) error {
 	r.bytes.Add(size)
 	r.sent.Add(1)
 	in.mu.Lock()
-	in.tasks = append(in.tasks, task{&in.inst.nodes[n.spec.at], e})
+	in.tasks = append(in.tasks, task{&in.inst.nodes()[n.spec.at], e})
 	note := !in.noted
 	in.noted = true
 	in.mu.Unlock()

@@ -134,9 +134,9 @@ func (i *Instance) saveHere() (*savedCopy, []slot, error) {
 		slots = append(append(slots, b.out[b.pos:]...), b.in...)
 	}
 	i.mu.Unlock()
-	c := &savedCopy{Actors: make([]savedActor, len(i.nodes))}
-	for at := range i.nodes {
-		if err := i.nodes[at].save(&c.Actors[at]); err != nil {
+	c := &savedCopy{Actors: make([]savedActor, len(i.nodes()))}
+	for at := range i.nodes() {
+		if err := i.nodes()[at].save(&c.Actors[at]); err != nil {
 			return nil, nil, err
 		}
 	}

@@ -77,8 +77,8 @@ const statsPatience = 50 * time.Millisecond
 func (i *Instance) Stats() Stats {
 	read := func() Stats {
 		s := NewStats()
-		for at := range i.nodes {
-			s.count(&i.nodes[at])
+		for at := range i.nodes() {
+			s.count(&i.nodes()[at])
 		}
 		return s
 	}
@@ -106,7 +106,7 @@ func (i *Instance) Stats() Stats {
 	}
 	s := NewStats()
 	s.Add(i.more().last)
-	s.Actors = len(i.nodes)
+	s.Actors = len(i.nodes())
 	return s
 }
 

@@ -14,8 +14,9 @@ type worker struct {
 	frame frame
 	inst  *Instance // being driven
 	cost  int       // of it, for the account of its tenant
-	at    int       // in its box: the next event; 0 outside of a chunk
-	took  bool      // that what is begun is accounted for
+	begun int       // events of the chunk in hand; 0 outside of one
+	bytes int       // of these
+	took  bool      // that they are accounted for
 	poked atomic.Bool
 	wake  chan struct{}
 
@@ -69,16 +70,8 @@ func (w *worker) lost() {
 		}
 		w.inst = nil
 		i.mu.Lock()
-		if b := i.box; b != nil && b.runner == w && w.at > b.pos {
-			n, bytes := w.at-b.pos, 0
-			for _, s := range b.out[b.pos:w.at] {
-				bytes += sizeOf(s.e)
-			}
-			clear(b.out[b.pos:w.at])
-			b.pos = w.at
-			if !w.took {
-				i.taken(n, bytes)
-			}
+		if b := i.box; b != nil && b.runner == w {
+			w.account(i, b)
 		}
 		i.mu.Unlock()
 		i.release()
@@ -185,14 +178,33 @@ func (w *worker) chunk(i *Instance, b *box) int {
 	}
 	b.runner = w
 	i.mu.Unlock()
-	n, bytes := 0, 0
+	for again := true; again; { // an actor panicked
+		again = w.some(i, out)
+	}
+	i.mu.Lock()
+	return w.account(i, b)
+}
+
+// some works off events until there is a reason to look up, or until an actor
+// panics: then it returns true.
+func (w *worker) some(i *Instance, out []slot) (again bool) {
+	f := &w.frame
+	again = true
+	defer f.catch()
+	for len(f.tasks) > 0 { // behind the one that panicked
+		t := f.pop()
+		f.run(t.n, t.e)
+	}
 	start := w.q.ticks.Load()
-	for n < size {
-		s := out[n]
-		n++
-		w.at = b.pos + n
-		bytes += sizeOf(s.e)
-		i.handle(&w.frame, s)
+	for w.begun < len(out) {
+		s := &out[w.begun]
+		w.begun++
+		w.bytes += sizeOf(s.e)
+		if s.n.flags&flagSlot == 0 {
+			f.run(s.n, s.e)
+		} else {
+			i.handle(f, *s)
+		}
 		if w.poked.Load() {
 			w.poked.Store(false)
 			break
@@ -202,13 +214,19 @@ func (w *worker) chunk(i *Instance, b *box) int {
 			break
 		}
 	}
-	clear(out[:n])
-	i.mu.Lock()
+	return false
+}
+
+// account takes what was begun of a chunk out of the mailbox and returns how
+// many events that was; i.mu is held.
+func (w *worker) account(i *Instance, b *box) int {
+	n := w.begun
+	clear(b.out[b.pos : b.pos+n])
 	b.pos += n
-	w.at = 0
 	if !w.took {
-		i.taken(n, bytes)
+		i.taken(n, w.bytes)
 	}
+	w.begun, w.bytes = 0, 0
 	return n
 }
 

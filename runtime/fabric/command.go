@@ -1,9 +1,11 @@
 package fabric
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/atoll-platform/atoll"
 	"github.com/atoll-platform/atoll/runtime/workload"
@@ -12,6 +14,21 @@ import (
 
 // MainProcess is the name of the one process that a workload made from an image has.
 const MainProcess = "main"
+
+// MaxCommand is the length of the longest command line, in characters.
+const MaxCommand = 4096
+
+// commandLine splits a command line, and returns what is wrong with it.
+func commandLine(path, line string) ([]string, []atoll.Finding) {
+	if utf8.RuneCountInString(line) > MaxCommand {
+		return nil, []atoll.Finding{{Path: path, Code: "size", Msg: fmt.Sprintf("a command has at most %d characters", MaxCommand)}}
+	}
+	words, err := driver.SplitWords(line)
+	if e, ok := errors.AsType[*atoll.Error](err); ok {
+		return nil, []atoll.Finding{{Path: path, Code: "form", Msg: e.Msg}}
+	}
+	return words, nil
+}
 
 // wanted is what a caller asked for of an image.
 type wanted struct {
@@ -52,10 +69,8 @@ func (m *Image) argv(q *wanted) (argv []string, entrypoint, command string, fs [
 		if text == "" {
 			text = own
 		}
-		list, reason := splitWords(text)
-		if reason != "" {
-			fs = append(fs, atoll.Finding{Path: path, Code: "form", Msg: reason})
-		}
+		list, f := commandLine(path, text)
+		fs = append(fs, f...)
 		return text, list
 	}
 	entrypoint, first := words("entrypoint", q.entrypoint, m.Entrypoint)

@@ -9,7 +9,7 @@
 // an image that is registered without one is all tags. An image is resolved when
 // a workload is created and again at each redeploy: what was asked for at
 // creation is kept, the rest is what the image says then. Command lines are split
-// into words as a shell would (SplitWords); there is no shell.
+// into words as a shell would (driver.SplitWords); there is no shell.
 //
 // # Links
 //

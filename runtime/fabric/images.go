@@ -19,7 +19,7 @@ type Image struct {
 	Driver string // "func", "exec", …
 	Func   string // what the driver runs by name, of the func driver the function
 	// Entrypoint and Command are the command line, split into words as
-	// SplitWords does. Without Func the first word is the program.
+	// driver.SplitWords does. Without Func the first word is the program.
 	Entrypoint string
 	Command    string
 	// Entrypoints are the programs that may take the place of Entrypoint, by
@@ -95,15 +95,12 @@ func (m *Image) check() []atoll.Finding {
 	if m.Driver == "" {
 		add("driver", "required", "an image needs a driver")
 	}
-	program, reason := splitWords(m.Entrypoint)
-	if reason != "" {
-		add("entrypoint", "form", "%s", reason)
-	} else if len(program) == 0 && m.Func == "" && !m.AnyEntrypoint {
+	program, f := commandLine("entrypoint", m.Entrypoint)
+	if fs = append(fs, f...); len(program) == 0 && f == nil && m.Func == "" && !m.AnyEntrypoint {
 		add("entrypoint", "required", "an image runs a function or a program, or lets the caller choose")
 	}
-	if _, reason := splitWords(m.Command); reason != "" {
-		add("command", "form", "%s", reason)
-	}
+	_, f = commandLine("command", m.Command)
+	fs = append(fs, f...)
 	for i, e := range m.Entrypoints {
 		if e == "" {
 			add(fmt.Sprintf("entrypoints/%d", i), "required", "a program has a name")

@@ -87,6 +87,6 @@ func gone(path, msg string) error {
 }
 
 func splitOrNone(line string) []string {
-	words, _ := splitWords(line)
+	words, _ := driver.SplitWords(line)
 	return words
 }

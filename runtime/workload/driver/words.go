@@ -1,4 +1,4 @@
-package fabric
+package driver
 
 import (
 	"fmt"
@@ -8,9 +8,6 @@ import (
 	"github.com/atoll-platform/atoll"
 )
 
-// MaxCommand is the length of the longest command line, in characters.
-const MaxCommand = 4096
-
 // SplitWords splits a command line into words, as a shell does, but replaces
 // nothing: blanks separate words; single quotes keep everything between them;
 // between double quotes a backslash goes before " \ $ ` and the end of a line
@@ -18,14 +15,12 @@ const MaxCommand = 4096
 // behind it are dropped. Two quotes with nothing between them are an empty word.
 // Every other character stands for itself.
 //
-// Invalid has one finding, with path "command": a quote that is left open, a
-// backslash at the end, a zero byte, text that is not UTF-8, a line that is too
-// long.
+// Invalid says what is wrong: a quote that is left open, and where it is, a
+// backslash at the end, a zero byte, text that is not UTF-8.
 func SplitWords(line string) ([]string, error) {
 	words, reason := splitWords(line)
 	if reason != "" {
-		return nil, &atoll.Error{Kind: atoll.Invalid, Op: "fabric.SplitWords", Msg: reason,
-			Findings: []atoll.Finding{{Path: "command", Code: "form", Msg: reason}}}
+		return nil, atoll.Errorf(atoll.Invalid, "driver.SplitWords", "%s", reason)
 	}
 	return words, nil
 }
@@ -37,14 +32,12 @@ func splitWords(line string) (words []string, reason string) {
 		return nil, "a command is UTF-8 text"
 	case strings.ContainsRune(line, 0):
 		return nil, "a command has no zero byte"
-	case utf8.RuneCountInString(line) > MaxCommand:
-		return nil, fmt.Sprintf("a command has at most %d characters", MaxCommand)
 	}
 	var word []byte
 	in := false // a word has begun
 	for i := 0; i < len(line); i++ {
 		switch c := line[i]; c {
-		case ' ', '\t', '\n':
+		case ' ', '\t', '\n', '\r':
 			if in {
 				words, word, in = append(words, string(word)), word[:0], false
 			}
@@ -107,4 +100,20 @@ func quoted(line string, from int) (end int, text []byte) {
 
 func openQuote(kind, line string, at int) string {
 	return fmt.Sprintf("the %s quote at character %d of the command is not closed", kind, utf8.RuneCountInString(line[:at])+1)
+}
+
+// JoinWords returns a command line that SplitWords splits into words.
+func JoinWords(words []string) string {
+	var b strings.Builder
+	for i, w := range words {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		if w != "" && !strings.ContainsAny(w, " \t\n\r'\"\\") {
+			b.WriteString(w)
+		} else {
+			b.WriteString("'" + strings.ReplaceAll(w, "'", `'\''`) + "'")
+		}
+	}
+	return b.String()
 }

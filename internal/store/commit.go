@@ -150,9 +150,7 @@ func (s *Store) commit(tx *Tx) (uint64, error) {
 		}
 	}
 	for _, t := range tx.tables {
-		if t.unflushed {
-			tx.flush(t)
-		}
+		tx.index(t)
 	}
 	if s.log != nil {
 		e, err := entryOf(c)
@@ -225,17 +223,16 @@ func (tx *Tx) describe(sets []*pending) *Commit {
 // new index at what it meets and asks the trees.
 func (s *Store) publish(tx *Tx, sets []*pending, c *Commit) {
 	old := tx.base
+	lag := tx.age(sets)
 	for _, p := range sets {
 		p.table.state.touched.Store(c.Index)
-		if p.after != nil {
-			p.after.since = c.Index
-		}
+		p.adopt(c.Index)
 	}
 	for _, p := range sets {
 		p.unlink() // leaves keys alone that lead to another row by now
 		p.link()
 	}
-	v := &View{store: s, index: c.Index, txn: old.txn, tables: old.tables, counts: old.counts}
+	v := &View{store: s, index: c.Index, txn: old.txn, tables: old.tables, counts: old.counts, lag: lag}
 	if tx.mem != nil {
 		tx.mem.Commit()
 		v.txn = s.trees.Txn(false)
@@ -274,6 +271,7 @@ func (p *pending) unlink() {
 // link leads the keys of the row to its new version.
 func (p *pending) link() {
 	if p.after != nil {
+		p.after.line.head.Store(p.after)
 		p.table.state.link(p.after)
 	}
 }

@@ -136,6 +136,8 @@ func (l *loader) row(r *snapshotLine) (*record, *tableInfo, error) {
 			return nil, nil, l.invalid("line %d of the snapshot: row %q of %s has the %s of another row", l.nr, pk, r.Table, info.def.indexes[i].name)
 		}
 	}
+	rec.line, rec.inTree = &lineage{}, true
+	rec.line.head.Store(rec)
 	st.link(rec)
 	l.view.counts[info.place]++
 	return rec, info, nil

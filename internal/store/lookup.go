@@ -8,7 +8,7 @@ import (
 // lookup is a hash table from a key to the newest committed record with that
 // key: one writer, which holds the store's write lock, and any number of
 // readers without locks. It knows one version only; a reader of an older
-// snapshot sees by record.since that it must ask the trees instead.
+// snapshot sees by record.since that it must look for an older one.
 type lookup struct {
 	seed   maphash.Seed
 	shards [lookupShards]lookupShard

@@ -3,19 +3,25 @@ package store
 import (
 	"bytes"
 	"errors"
+	"sync/atomic"
 
 	"github.com/hashicorp/go-memdb"
 )
 
-// record is one version of a row as the trees hold it: the row with all of its
-// index entries, so that neither a later write nor a scan computes them again.
-// It is immutable once committed.
+// record is one version of a row: the row with all of its index entries, so
+// that neither a later write nor a scan computes them again. But for prev and
+// old it is immutable once committed.
 type record struct {
 	row     any // *T
 	pk      string
 	id      []byte  // pk, the entry in the primary index
 	entries []entry // by indexDef.pos
 	since   uint64  // index of the commit that made it current
+
+	line   *lineage               // nil until it is committed
+	prev   atomic.Pointer[record] // the version before, while this one is in the lag
+	old    atomic.Bool            // there is a newer version
+	inTree bool                   // by the writer: the trees have this version
 }
 
 // entry is a place in an index: key, a zero byte, primary key. The zero byte
@@ -68,6 +74,16 @@ func sameKey(a, b *record, i int) bool {
 		y = b.entries[i]
 	}
 	return (x.b == nil) == (y.b == nil) && x.n == y.n && (x.b == nil || bytes.Equal(x.key(), y.key()))
+}
+
+// sameKeys reports whether both rows have the same keys in every index.
+func sameKeys(a, b *record) bool {
+	for i := range a.entries {
+		if !sameKey(a, b, i) {
+			return false
+		}
+	}
+	return true
 }
 
 // idIndex is the name go-memdb demands for the primary index.

@@ -30,6 +30,7 @@ type Store struct {
 	done   chan struct{}
 	stop   sync.Once
 	trees  *memdb.MemDB // by the writer
+	lag    int          // versions
 
 	view    atomic.Pointer[View]
 	last    []atomic.Uint64 // by place: index of the last visible commit that changed the table
@@ -75,7 +76,7 @@ func Open(tables []AnyTable, opts ...Option) (*Store, error) {
 		write:  make(chan struct{}, 1),
 		done:   make(chan struct{}),
 	}
-	s.history.limit = defaultHistory
+	s.history.limit, s.lag = defaultHistory, defaultLag
 	for _, o := range opts {
 		o(s)
 	}

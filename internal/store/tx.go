@@ -144,7 +144,10 @@ func (tx *Tx) lookupUnique(ix *indexDef, key string) *record {
 	}
 	if t.contested {
 		tx.flush(t)
-		return firstExact(tx.mem, ix, key)
+		if rec := firstExact(tx.mem, ix, key); rec != nil {
+			return tx.of(rec)
+		}
+		return nil
 	}
 	if t.claims != nil {
 		if p := t.claims[ix.pos][key]; p != nil {
@@ -167,7 +170,16 @@ func (tx *Tx) scan(sp span, yield func(*record) bool) {
 		tx.base.scan(sp, yield)
 		return
 	}
-	sp.walk(tx.mem, yield)
+	sp.walk(tx.mem, func(rec *record) bool { return yield(tx.of(rec)) })
+}
+
+// of returns the version of a row that the transaction has, after a flush of
+// its table; rec is the one in the trees.
+func (tx *Tx) of(rec *record) *record {
+	if rec.line == nil {
+		return rec // written in this transaction
+	}
+	return tx.base.of(rec)
 }
 
 // write is Insert and Put.
@@ -354,23 +366,46 @@ func (tx *Tx) drop(def *tableDef, pk string) bool {
 	return true
 }
 
-// flush brings the trees of the transaction up to date with table t.
-func (tx *Tx) flush(t *txTable) {
+// begun begins to write the trees.
+func (tx *Tx) begun() {
 	if tx.mem == nil {
 		tx.mem = tx.store.trees.Txn(true)
 	}
+}
+
+// flush brings the trees of the transaction up to date with table t, for a scan.
+func (tx *Tx) flush(t *txTable) {
+	tx.begun()
 	if !t.unflushed {
 		return
 	}
 	t.unflushed = false
+	t.each(tx.insert)
+}
+
+// index brings the trees up to date with the keys of table t, for the commit: a
+// row that keeps its keys stays as it is there.
+func (tx *Tx) index(t *txTable) {
+	if !t.unflushed {
+		return
+	}
+	t.each(func(p *pending) {
+		if p.flushed != p.before || p.before == nil || p.after == nil || !sameKeys(p.before, p.after) {
+			tx.insert(p)
+		}
+	})
+}
+
+// each calls do for every row written.
+func (t *txTable) each(do func(*pending)) {
 	if t.rows == nil {
 		if t.first != nil {
-			tx.insert(t.first)
+			do(t.first)
 		}
 		return
 	}
 	for _, p := range t.rows {
-		tx.insert(p)
+		do(p)
 	}
 }
 
@@ -379,9 +414,7 @@ func (tx *Tx) insert(p *pending) {
 	if p.flushed == p.after {
 		return
 	}
-	if tx.mem == nil {
-		tx.mem = tx.store.trees.Txn(true)
-	}
+	tx.begun()
 	name := p.table.state.info.def.name
 	var err error
 	if p.after != nil {

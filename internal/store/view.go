@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"sync"
 	"sync/atomic"
 
 	"github.com/hashicorp/go-memdb"
@@ -58,6 +59,10 @@ type View struct {
 	txn    *memdb.Txn // read-only; its reads change nothing in it
 	tables []*tableState
 	counts []int
+	lag    []lagged // a longer lag of a later view may be behind it in memory
+
+	once   sync.Once
+	latest map[*lineage]*record // of the lag, made when it is first needed
 }
 
 // Index returns the index of the last commit that the view contains.
@@ -70,8 +75,10 @@ func (v *View) count(def *tableDef) int { return v.counts[v.store.place(def)] }
 func (v *View) lookup(def *tableDef, pk string) *record {
 	st := v.state(def)
 	if rec := st.byKey.get(pk); rec != nil {
-		if rec.since <= v.index {
-			return rec
+		for ; rec != nil; rec = rec.prev.Load() {
+			if rec.since <= v.index {
+				return rec
+			}
 		}
 	} else if st.touched.Load() <= v.index {
 		return nil
@@ -81,7 +88,10 @@ func (v *View) lookup(def *tableDef, pk string) *record {
 		panic(err) // the schema is ours: a defect
 	}
 	rec, _ := obj.(*record)
-	return rec
+	if rec == nil {
+		return nil
+	}
+	return v.of(rec)
 }
 
 func (v *View) lookupUnique(ix *indexDef, key string) *record {
@@ -93,12 +103,17 @@ func (v *View) lookupUnique(ix *indexDef, key string) *record {
 	} else if st.touched.Load() <= v.index {
 		return nil
 	}
-	return firstExact(v.txn, ix, key)
+	if rec := firstExact(v.txn, ix, key); rec != nil {
+		return v.of(rec)
+	}
+	return nil
 }
 
-func (v *View) scan(sp span, yield func(*record) bool) { sp.walk(v.txn, yield) }
+func (v *View) scan(sp span, yield func(*record) bool) {
+	sp.walk(v.txn, func(rec *record) bool { return yield(v.of(rec)) })
+}
 
-// firstExact returns a record with exactly this key, from the trees.
+// firstExact returns a version of the row with exactly this key, from the trees.
 func firstExact(txn *memdb.Txn, ix *indexDef, key string) *record {
 	var first *record
 	exactly(ix, key).walk(txn, func(rec *record) bool {

@@ -11,8 +11,12 @@ import (
 // barrier is a slot behind the events of a source. When its turn comes, they
 // have run through all actors that do not wait for the world; then it waits for
 // the stages that still have some of their events, and for those behind these.
+// In another copy of the runtime it stands behind what that one has got from
+// its siblings, in the place of behind its mail.
 type barrier struct {
 	wrap   node      // what the slot names
+	in     *inbox    // what it waits for first; nil if there is nothing
+	upto   uint64    // events of in
 	rounds int       // how often stages may yet pass events on to others
 	waits  []waiting // of this round
 	done   chan struct{}
@@ -35,19 +39,68 @@ func unsettled() error {
 	return atoll.Errorf(atoll.Unavailable, "runtime.Settle", "the runtime ends and may not have handled the events")
 }
 
-// Settle implements actor.Settler.
+// Settle implements actor.Settler. In a runtime in copies an event may be handed
+// over at each group on its way: so often it looks into all copies.
 func (s *source) Settle(ctx context.Context) error {
-	if b := s.settling; b != nil { // an earlier call may have given up: one at a time waits in the mailbox
-		if err := b.await(ctx); err != nil {
-			return err
-		}
+	if err := s.await(ctx); err != nil { // an earlier call may have given up: one at a time waits in the mailbox
+		return err
 	}
-	b, err := s.n.inst.fence()
+	i := s.n.inst
+	b, err := i.fence()
 	if err != nil {
 		return err
 	}
-	s.settling = b
-	return b.await(ctx)
+	s.settling = append(s.settling, b)
+	if err := s.await(ctx); err != nil {
+		return err
+	}
+	r := i.ext.Load().ring
+	if r == nil {
+		return nil
+	}
+	sent := r.sent.Load()
+	if sent == s.sent { // what was handed over before was settled then
+		return nil
+	}
+	for range r.hops {
+		for k := range r.inboxes {
+			b, err := r.inboxes[k].fence()
+			if err != nil {
+				return err
+			}
+			s.settling = append(s.settling, b)
+		}
+		if err := s.await(ctx); err != nil {
+			return err
+		}
+	}
+	s.sent = sent
+	return nil
+}
+
+// await waits for the barriers of the source.
+func (s *source) await(ctx context.Context) error {
+	for len(s.settling) > 0 {
+		if err := s.settling[0].await(ctx); err != nil {
+			if s.settling[0].ended() {
+				s.settling = s.settling[1:]
+			}
+			return err
+		}
+		s.settling = s.settling[1:]
+	}
+	s.settling = nil
+	return nil
+}
+
+// ended says whether the wait is over, either way.
+func (b *barrier) ended() bool {
+	select {
+	case <-b.done:
+		return true
+	default:
+		return false
+	}
 }
 
 func (b *barrier) await(ctx context.Context) error {
@@ -81,10 +134,40 @@ func (i *Instance) fence() (*barrier, error) {
 	return b, nil
 }
 
+// fence puts a barrier behind what the copy has got by now.
+func (in *inbox) fence() (*barrier, error) {
+	i := in.inst
+	b := &barrier{in: in, done: make(chan struct{})}
+	i.mu.Lock()
+	x := i.more()
+	if i.state == stateClosed || x.hard {
+		i.mu.Unlock()
+		return nil, unsettled()
+	}
+	x.coming = append(x.coming, b)
+	i.mu.Unlock()
+	i.control(op{fn: func(*frame) {
+		i.mu.Lock()
+		at := slices.Index(x.coming, b)
+		if at >= 0 {
+			x.coming = slices.Delete(x.coming, at, at+1)
+		}
+		i.mu.Unlock()
+		if at < 0 {
+			return // it was dropped
+		}
+		in.mu.Lock()
+		b.upto = in.got
+		in.mu.Unlock()
+		i.reached(b)
+	}})
+	return b, nil
+}
+
 // reached has a barrier whose turn has come wait for the stages; the token is held.
 func (i *Instance) reached(b *barrier) {
-	for at := range i.nodes() {
-		if i.nodes()[at].asynchronous() {
+	for at := range i.nodes {
+		if i.nodes[at].asynchronous() {
 			b.rounds++
 		}
 	}
@@ -126,6 +209,13 @@ func (i *Instance) unsettle() {
 		b.drop()
 	}
 	x.barriers = nil
+	i.mu.Lock()
+	coming := x.coming
+	x.coming = nil
+	i.mu.Unlock()
+	for _, b := range coming {
+		b.drop()
+	}
 }
 
 func (b *barrier) drop() {
@@ -136,6 +226,15 @@ func (b *barrier) drop() {
 // waitsFor says whether there is a stage to wait for. What a stage has passed
 // on may be in another then, but not more often than there are stages.
 func (b *barrier) waitsFor(i *Instance) bool {
+	if b.in != nil {
+		b.in.mu.Lock()
+		left := b.in.done < b.upto
+		b.in.mu.Unlock()
+		if left {
+			return true
+		}
+		b.in = nil
+	}
 	for {
 		b.waits = slices.DeleteFunc(b.waits, func(w waiting) bool {
 			w.s.mu.Lock()
@@ -178,8 +277,8 @@ func (n *node) asynchronous() bool {
 // token is held.
 func (i *Instance) stages() func(yield func(*stage) bool) {
 	return func(yield func(*stage) bool) {
-		for at := range i.nodes() {
-			x := i.nodes()[at].ext.Load()
+		for at := range i.nodes {
+			x := i.nodes[at].ext.Load()
 			if x == nil {
 				continue
 			}

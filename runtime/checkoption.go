@@ -9,6 +9,8 @@ func (c *check) checkOptions(a *CheckedActor, v actor.Value, at string) {
 	if n := v.Get("copies"); !n.IsMissing() {
 		if k, ok := n.Int(); !ok || k < 1 || k > MaxCopies {
 			c.option(a, at+"/copies", "copies must be an integer from 1 to %d", MaxCopies)
+		} else if k > 1 && a.Type != nil && a.Type.Source {
+			c.option(a, at+"/copies", "a source handles no events that copies could share")
 		}
 	}
 	log := v.Get("log")

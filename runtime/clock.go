@@ -172,7 +172,9 @@ func (n *node) leave(c *child) {
 	for _, t := range n.ext.Load().timers {
 		n.inst.tenant.eng.clock.remove(t)
 	}
-	n.closeActor()
+	if n.letGo() {
+		n.closeActor()
+	}
 	n.flags |= flagGone
 	if c != nil {
 		n.home().ext.Load().group.remove(c)

@@ -17,17 +17,11 @@ const grace = 100 * time.Millisecond
 // then, Close gives up with a Timeout error, and the rest is cleaned up when it
 // does. A second call waits for the same.
 func (i *Instance) Close(ctx context.Context) error {
-	i.beginClose()
-	if i.awaitClose(ctx) == nil {
-		return nil
-	}
-	i.harden()
-	last, cancel := context.WithTimeout(context.Background(), grace)
-	defer cancel()
-	if i.awaitClose(last) != nil {
-		return atoll.Errorf(atoll.Timeout, "runtime.Close", "an actor of the runtime does not return")
-	}
-	return nil
+	return closeAll(ctx, []*Instance{i}, nil)
+}
+
+func unending() error {
+	return atoll.Errorf(atoll.Timeout, "runtime.Close", "an actor of the runtime does not return")
 }
 
 func (i *Instance) beginClose() {
@@ -127,8 +121,8 @@ func (i *Instance) finished() bool {
 // finish is the last op.
 func (i *Instance) finish(*frame) {
 	i.unsettle()
-	for at := range i.nodes() {
-		i.nodes()[at].close()
+	for at := range i.nodes {
+		i.nodes[at].close()
 	}
 	i.mu.Lock()
 	i.state = stateClosed
@@ -164,16 +158,22 @@ func (n *node) close() {
 		if x.stage != nil {
 			x.stage.abandon()
 		}
-		if x.source != nil && !x.source.letGo() {
-			return // it still runs and closes itself
-		}
 	}
-	n.closeActor()
+	if n.letGo() {
+		n.closeActor()
+	}
 }
 
 func (n *node) closeActor() {
+	if n.flags&flagGone == 0 {
+		n.endActor()
+	}
+}
+
+// endActor closes the actor, whatever was done with it before.
+func (n *node) endActor() {
 	c, ok := n.act.(actor.Closer)
-	if !ok || n.flags&flagGone != 0 {
+	if !ok {
 		return
 	}
 	defer func() {

@@ -20,6 +20,7 @@ import (
 // the rest of it fails.
 type ring struct {
 	inboxes []inbox // by copy
+	hops    int     // how often an event may be handed over: at each group
 	waiting atomic.Int64
 	bytes   atomic.Int64
 	sent    atomic.Uint64 // ever
@@ -35,7 +36,9 @@ type inbox struct {
 
 	mu    sync.Mutex
 	tasks []task
-	noted bool // an op will see to it
+	got   uint64 // tasks, ever
+	done  uint64 // of them
+	noted bool   // an op will see to it
 }
 
 // copyOf returns which of n copies an event belongs to by its key, from 0.
@@ -44,11 +47,16 @@ func copyOf(key string, n int) int { return int(murmur3(key, 0) % uint32(n)) }
 // tie makes one ring of new instances that nobody else knows yet.
 func tie(copies []*Instance) *ring {
 	r := &ring{inboxes: make([]inbox, len(copies))}
+	for at := range copies[0].nodes {
+		if copies[0].nodes[at].flags&flagGroup != 0 {
+			r.hops++
+		}
+	}
 	for k, i := range copies {
 		r.inboxes[k].ring, r.inboxes[k].inst = r, i
 		i.more().ring = r
-		for at := range i.nodes() {
-			if n := &i.nodes()[at]; n.flags&flagGroup != 0 {
+		for at := range i.nodes {
+			if n := &i.nodes[at]; n.flags&flagGroup != 0 {
 				n.flags |= flagShared
 				n.ext.Load().group.ring = r
 			}
@@ -84,7 +92,8 @@ func (in *inbox) hand(n *node, e *actor.Event) error {
 	r.bytes.Add(size)
 	r.sent.Add(1)
 	in.mu.Lock()
-	in.tasks = append(in.tasks, task{&in.inst.nodes()[n.spec.at], e})
+	in.tasks = append(in.tasks, task{&in.inst.nodes[n.spec.at], e})
+	in.got++
 	note := !in.noted
 	in.noted = true
 	in.mu.Unlock()
@@ -110,6 +119,7 @@ func (in *inbox) work(f *frame) {
 		if again {
 			in.inst.control(op{fn: in.work})
 		}
+		in.inst.settled()
 	}()
 	for range maxChunk {
 		in.mu.Lock()
@@ -126,7 +136,12 @@ func (in *inbox) work(f *frame) {
 }
 
 func (in *inbox) deliver(f *frame, t task) {
-	defer in.ring.arrived(int64(sizeOf(t.e)), &in.inst.tenant.eng.o)
+	defer func() {
+		in.mu.Lock()
+		in.done++
+		in.mu.Unlock()
+		in.ring.arrived(int64(sizeOf(t.e)), &in.inst.tenant.eng.o)
+	}()
 	f.deliver(t.n, t.e)
 }
 

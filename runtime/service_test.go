@@ -99,6 +99,7 @@ type worldOption struct {
 	auth     policy.Authorizer
 	options  []runtime.Option
 	engine   runtime.EngineOptions
+	env      *actor.Env
 	idle     bool // not launched
 }
 
@@ -122,7 +123,7 @@ func newWorld(t testing.TB, o worldOption) *world {
 		o.engine.Workers = 2
 	}
 	w.engine = runtime.NewEngine(o.engine)
-	w.svc, err = runtime.NewService(w.st, policy.NewGuard(w.asks), w.engine, w.reg, nil, testUsers{},
+	w.svc, err = runtime.NewService(w.st, policy.NewGuard(w.asks), w.engine, w.reg, o.env, testUsers{},
 		append([]runtime.Option{runtime.WithSettings(o.settings), runtime.WithGrants(w.grants), runtime.WithDecisive(accounts), runtime.WithJournal(runtime.NewJournal(runtime.JournalOptions{}))}, o.options...)...)
 	if err != nil {
 		t.Fatal(err)

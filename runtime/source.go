@@ -15,12 +15,14 @@ type source struct {
 	n    *node
 	act  actor.Source
 
-	settling *barrier // the last one; of who calls Settle
+	settling []*barrier // that were not waited for to the end; of who calls Settle
+	sent     uint64     // between copies, when it was settled last
 
 	mu     sync.Mutex
 	cancel context.CancelFunc // of the run; nil when none is wanted
 	ended  chan struct{}      // closed when the run is over; nil when none runs
-	let    bool               // the instance is gone: close the actor after the run
+	let    bool               // close the actor after the run
+	gone   bool               // it runs no more
 }
 
 // Trigger makes a source something that a node can hold; it is not called.
@@ -38,8 +40,8 @@ func (i *Instance) StartSources() error {
 		return err
 	}
 	var late error
-	for at := range i.nodes() {
-		n := &i.nodes()[at]
+	for at := range i.nodes {
+		n := &i.nodes[at]
 		act, ok := n.act.(actor.Source)
 		if !ok {
 			continue
@@ -50,17 +52,7 @@ func (i *Instance) StartSources() error {
 			return err
 		}
 		x := i.more()
-		var s *source
-		for _, o := range x.sources {
-			if o.n == n {
-				s = o
-			}
-		}
-		if s == nil {
-			s = &source{n: n, act: act}
-			s.wrap.flags, s.wrap.act = flagSlot, s
-			x.sources = append(x.sources, s)
-		}
+		s := x.source(n, act)
 		started, running := s.start(i)
 		if started {
 			x.jobs++
@@ -73,12 +65,26 @@ func (i *Instance) StartSources() error {
 	return late
 }
 
+// source returns what runs the actor of a node, made when first needed; i.mu is
+// held.
+func (x *instanceExt) source(n *node, act actor.Source) *source {
+	for _, s := range x.sources {
+		if s.n == n {
+			return s
+		}
+	}
+	s := &source{n: n, act: act}
+	s.wrap.flags, s.wrap.act = flagSlot, s
+	x.sources = append(x.sources, s)
+	return s
+}
+
 // start starts a run. running says that an earlier one is being stopped.
 func (s *source) start(i *Instance) (started, running bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended != nil {
-		return false, s.cancel == nil
+	if s.gone || s.ended != nil {
+		return false, s.ended != nil && s.cancel == nil
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancel, s.ended = cancel, make(chan struct{})
@@ -115,7 +121,7 @@ func (s *source) over(i *Instance) {
 	let := s.let
 	s.mu.Unlock()
 	if let {
-		s.n.closeActor()
+		s.n.endActor()
 	}
 	i.mu.Lock()
 	i.more().jobs--
@@ -132,12 +138,31 @@ func (s *source) cancelRun() {
 	}
 }
 
-// letGo leaves the actor to its run, if one is going on; false then.
+// letGo ends the runs for good. If one is still going on, the actor is left to it:
+// false then.
 func (s *source) letGo() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.cancel != nil {
+		s.cancel()
+		s.cancel = nil
+	}
+	s.gone = true
 	s.let = s.ended != nil
 	return !s.let
+}
+
+// letGo sees to it that the actor does not run again, if it is a source. It
+// returns false if a run is going on, which then closes the actor.
+func (n *node) letGo() bool {
+	act, ok := n.act.(actor.Source)
+	if !ok {
+		return true
+	}
+	n.inst.mu.Lock()
+	s := n.inst.more().source(n, act)
+	n.inst.mu.Unlock()
+	return s.letGo()
 }
 
 // StopSources ends the sources and waits for them until ctx ends, then it fails

@@ -128,7 +128,7 @@ func (s *Service) replace(ctx context.Context, l *live, rec *Record, data []byte
 	l.now.Store(made) // what is posted from now on waits until it is opened
 	s.ways.forget()
 	l.sources = false
-	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
+	ending, cancel := context.WithTimeout(s.patience, closeTime)
 	defer cancel()
 	if err := old.Close(ending); err != nil {
 		s.log.Warn("actors whose state was replaced did not end in time", "runtime", l.id, "error", err)

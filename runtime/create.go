@@ -31,6 +31,56 @@ type Creation struct {
 // made; TooLarge, Overloaded, Unavailable.
 func (s *Service) Create(ctx context.Context, def *Definition) (*Creation, error) {
 	const op = "runtime.Create"
+	n, err := s.wanted(ctx, op, def)
+	if err != nil {
+		return nil, err
+	}
+	id := uuid.NewString()
+	l, err := s.hold(ctx, id) // nobody else knows the id before the commit; who hears of it then waits
+	if err != nil {
+		return nil, atoll.Wrap(op, err)
+	}
+	defer l.leave()
+	if err := s.ready(op); err != nil { // asked again: Shutdown closes what it finds held
+		s.drop(l)
+		return nil, err
+	}
+	rec, warnings, err := s.instantiate(ctx, l, n)
+	if err != nil {
+		_ = s.close(l) // what remains of it cannot be told to anybody
+		s.drop(l)
+		return nil, atoll.Wrap(op, err)
+	}
+	return &Creation{Runtime: s.runtime(s.st.View(), rec), Warnings: append(n.checked.Warnings, warnings...)}, nil
+}
+
+// DryRun does what Create does before it makes anything, and returns what Create
+// would make now; it has no id. What only shows when actors are made, and on
+// which machine they are placed, is not known. It fails as Create does.
+func (s *Service) DryRun(ctx context.Context, def *Definition) (*Creation, error) {
+	const op = "runtime.DryRun"
+	n, err := s.wanted(ctx, op, def)
+	if err != nil {
+		return nil, err
+	}
+	v := s.st.View()
+	rec, err := s.record(v, n)
+	if err != nil {
+		return nil, atoll.Wrap(op, err)
+	}
+	return &Creation{Runtime: s.runtime(v, rec), Warnings: n.checked.Warnings}, nil
+}
+
+// wanted is a runtime that its caller may make.
+type wanted struct {
+	checked *Checked
+	caller  caller
+	owner   User
+	shown   string // of the owner, in the definition
+}
+
+// wanted checks what a caller wants to make.
+func (s *Service) wanted(ctx context.Context, op string, def *Definition) (*wanted, error) {
 	if err := s.ready(op); err != nil {
 		return nil, err
 	}
@@ -49,70 +99,66 @@ func (s *Service) Create(ctx context.Context, def *Definition) (*Creation, error
 	if err := s.guard.Check(ctx, policy.Do(policy.Create, Address(owner.Name, ""))); err != nil {
 		return nil, atoll.Wrap(op, err)
 	}
-	id := uuid.NewString()
-	l, err := s.hold(ctx, id) // nobody else knows the id before the commit; who hears of it then waits
-	if err != nil {
-		return nil, atoll.Wrap(op, err)
-	}
-	defer l.leave()
-	if err := s.ready(op); err != nil { // asked again: Shutdown closes what it finds held
-		s.drop(l)
-		return nil, err
-	}
-	rec, warnings, err := s.instantiate(ctx, l, checked, c, owner, shown)
-	if err != nil {
-		_ = s.close(ctx, l) // what remains of it cannot be told to anybody
-		s.drop(l)
-		return nil, atoll.Wrap(op, err)
-	}
-	return &Creation{Runtime: s.runtime(s.st.View(), rec), Warnings: append(checked.Warnings, warnings...)}, nil
+	return &wanted{checked, c, owner, shown}, nil
 }
 
-// instantiate spawns the instance, then stores the row.
-func (s *Service) instantiate(ctx context.Context, l *live, checked *Checked, c caller, owner User, shown string) (*Record, []string, error) {
-	if err := s.spawn(l, checked, owner.ID, "", nil); err != nil {
-		return nil, nil, err
+// record returns the row of a new runtime, without id and machine, if there is
+// room for it.
+func (s *Service) record(r store.Reader, n *wanted) (*Record, error) {
+	const op = "runtime.Create"
+	checked, owner := n.checked, n.owner
+	if _, ok := s.user(r, owner.ID); !ok {
+		return nil, &atoll.Error{Kind: atoll.Reference, Op: op, Msg: "no user " + owner.Name + " to own the runtime", Subject: atoll.Subject{Type: "user", ID: owner.Name}}
 	}
 	rec := &Record{OwnerID: owner.ID, OwnerName: owner.Name, Status: Created, Actors: len(checked.Actors), Instances: checked.instances()}
-	rec.ID = l.id
 	if isUUID(checked.Def.ProjectID) {
 		rec.ProjectID = strings.ToLower(checked.Def.ProjectID)
 	}
+	if !n.caller.admin {
+		if err := s.quota(r, owner.ID, rec.Instances); err != nil {
+			return nil, err
+		}
+	}
+	rec.Name = FreeName(checked.Def.Name, func(name string) bool { return taken(r, owner.ID, name) })
+	if rec.Name == "" {
+		return nil, &atoll.Error{Kind: atoll.Conflict, Code: atoll.Exists, Op: op, Msg: "a runtime of that name exists, and a longer name is too long",
+			Subject: atoll.Subject{Type: "runtime", ID: checked.Def.Name}}
+	}
+	def := *checked.Def
+	def.Name, def.Owner = rec.Name, n.shown
+	rec.Definition = string(def.Value().AppendJSON(nil))
+	if len(rec.Definition) > actor.MaxSize {
+		return nil, atoll.Errorf(atoll.TooLarge, op, "a definition has at most %d bytes", actor.MaxSize)
+	}
+	return rec, nil
+}
+
+// instantiate spawns the instance, then stores the row.
+func (s *Service) instantiate(ctx context.Context, l *live, n *wanted) (*Record, []string, error) {
+	if err := s.spawn(l, n.checked, n.owner.ID, "", nil); err != nil {
+		return nil, nil, err
+	}
+	var rec *Record
 	var warnings []string
 	_, err := s.st.Update(ctx, func(tx *store.Tx) error {
-		if _, ok := s.user(tx, owner.ID); !ok {
-			return &atoll.Error{Kind: atoll.Reference, Op: "runtime.Create", Msg: "no user " + owner.Name + " to own the runtime", Subject: atoll.Subject{Type: "user", ID: owner.Name}}
-		}
-		if !c.admin {
-			if err := s.quota(tx, owner.ID, rec.Instances); err != nil {
-				return err
-			}
-		}
-		rec.Name = FreeName(checked.Def.Name, func(name string) bool { return taken(tx, owner.ID, name) })
-		if rec.Name == "" {
-			return &atoll.Error{Kind: atoll.Conflict, Code: atoll.Exists, Op: "runtime.Create", Msg: "a runtime of that name exists, and a longer name is too long",
-				Subject: atoll.Subject{Type: "runtime", ID: checked.Def.Name}}
-		}
-		def := *checked.Def
-		def.Name, def.Owner = rec.Name, shown
-		rec.Definition = string(def.Value().AppendJSON(nil))
-		if len(rec.Definition) > actor.MaxSize {
-			return atoll.Errorf(atoll.TooLarge, "runtime.Create", "a definition has at most %d bytes", actor.MaxSize)
-		}
-		rec.Since = tx.Now()
 		var err error
-		if rec.Machine, rec.Copies, warnings, err = s.place(tx, &def); err != nil {
+		if rec, err = s.record(tx, n); err != nil {
+			return err
+		}
+		rec.ID = l.id
+		rec.Since = tx.Now()
+		if rec.Machine, rec.Copies, warnings, err = s.place(tx, n.checked.Def); err != nil {
 			return err
 		}
 		if err := runtimes.Insert(tx, rec); err != nil {
 			return err
 		}
 		if s.grants != nil {
-			if _, err := s.grants.AddOwner(tx, rec.ID, owner.ID, rec.Name); err != nil {
+			if _, err := s.grants.AddOwner(tx, rec.ID, rec.OwnerID, rec.Name); err != nil {
 				return err
 			}
 		}
-		tx.Note("runtime.create", Address(owner.Name, rec.Name).String(), nil)
+		tx.Note("runtime.create", Address(rec.OwnerName, rec.Name).String(), nil)
 		return nil
 	})
 	if err != nil {
@@ -158,8 +204,9 @@ func (s *Service) checkOptions(r store.Reader, ldap bool) CheckOptions {
 	return o
 }
 
-// Check tests a definition as Create would, and makes nothing. It asks for no
-// permission and returns the warnings, or an Invalid error with every problem.
+// Check tests a definition against every rule, and makes nothing. It asks for no
+// permission, and not who the owner is, as DryRun does; it returns the warnings,
+// or an Invalid error with every problem.
 func (s *Service) Check(ctx context.Context, def *Definition) ([]string, error) {
 	const op = "runtime.Check"
 	if err := s.ready(op); err != nil {

@@ -2,6 +2,7 @@ package runtime_test
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -74,5 +75,50 @@ func TestStubbornSource(t *testing.T) {
 			t.Error("the source outlives its runtime")
 		}
 		w.consistent()
+	})
+}
+
+// TestShutdownEndsWithItsContext, however many actors do not return, and those of
+// a runtime that was deleted meanwhile.
+func TestShutdownEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg := testRegistry(t)
+		if err := reg.RegisterFunc("deaf", func(actor.Context, *actor.Event) (*actor.Event, error) {
+			time.Sleep(time.Minute)
+			return nil, nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		w := newWorld(t, worldOption{reg: reg, engine: runtime.EngineOptions{Workers: 2}})
+		ctx := context.Background()
+		deaf := func(name string, copies int) {
+			d := &runtime.Definition{Name: name, Actors: []runtime.ActorDef{{Name: "in", Type: "deaf"}, {Name: "out", Type: "pass"}}, Links: runtime.Links("in -> out")}
+			if copies > 1 {
+				d.Distribution = &runtime.Distribution{Mode: runtime.DuplicateRuntime, Copies: copies}
+			}
+			w.create(ctx, d)
+			for n := range 3 * copies {
+				if err := w.svc.Post(ctx, name, "in", event(t, fmt.Sprintf(`{"n":%d}`, n))); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		for n := range 8 {
+			deaf(fmt.Sprintf("r%d", n), 1)
+		}
+		deaf("copied", 4)
+		deaf("deleted", 1)
+		go func() { _, _ = w.svc.Delete(ctx, "deleted") }()
+		time.Sleep(10 * time.Millisecond) // it is being closed
+		brief, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		at := time.Now()
+		if err := w.svc.Shutdown(brief); atoll.KindOf(err) != atoll.Timeout {
+			t.Errorf("Shutdown: %v, want timeout", err)
+		}
+		if d := time.Since(at); d > 1300*time.Millisecond {
+			t.Errorf("it took %v", d)
+		}
+		time.Sleep(5 * time.Minute) // they return after all
 	})
 }

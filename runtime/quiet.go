@@ -106,10 +106,25 @@ func closeAll(ctx context.Context, copies []*Instance, r *ring) error {
 			i.pin(false)
 		}
 	}
-	var first error
 	for _, i := range copies {
-		if err := i.Close(ctx); err != nil && first == nil {
-			first = err
+		i.beginClose()
+	}
+	var first error
+	late := false
+	for _, i := range copies {
+		late = i.awaitClose(ctx) != nil || late
+	}
+	if !late {
+		return nil
+	}
+	for _, i := range copies {
+		i.harden()
+	}
+	last, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	for _, i := range copies {
+		if i.awaitClose(last) != nil && first == nil {
+			first = unending()
 		}
 	}
 	return first

@@ -44,15 +44,16 @@ func (l *live) leave() { <-l.turn }
 // its actors before it is left behind.
 const closeTime = 10 * time.Second
 
-// close ends the instance, if there is one. It is the caller's turn.
-func (s *Service) close(ctx context.Context, l *live) error {
+// close ends the instance, if there is one, whatever becomes of who asked for it.
+// It is the caller's turn.
+func (s *Service) close(l *live) error {
 	inst := l.now.Swap(nil)
 	if inst == nil {
 		return nil
 	}
 	s.ways.forget()
 	l.sources = false
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
+	ctx, cancel := context.WithTimeout(s.patience, closeTime)
 	defer cancel()
 	return inst.Close(ctx)
 }
@@ -164,12 +165,12 @@ func (s *Service) sync(ctx context.Context, id string) error {
 		defer s.journal.forget(id)
 	}
 	if !ok || s.state.Load() == shutDown {
-		err := s.close(ctx, l)
+		err := s.close(l)
 		s.drop(l)
 		return err
 	}
 	if inst := l.now.Load(); inst != nil && inst.text != rec.Definition {
-		if err := s.close(ctx, l); err != nil {
+		if err := s.close(l); err != nil {
 			return err
 		}
 	}

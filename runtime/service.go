@@ -116,6 +116,9 @@ type Service struct {
 	state atomic.Int32
 	stop  context.CancelFunc
 	ended chan struct{}
+
+	patience context.Context // of what ends actors; over when that of Shutdown is
+	hurry    context.CancelFunc
 }
 
 // The states of a Service.
@@ -138,6 +141,7 @@ func NewService(st *store.Store, guard *policy.Guard, engine *Engine, reg *actor
 	s := &Service{st: st, guard: guard, engine: engine, reg: reg, env: env, users: users,
 		placer: OnlyHere("127.0.0.1:2551"), log: slog.New(slog.DiscardHandler), lives: make(map[string]*live)}
 	s.ways.seed = maphash.MakeSeed()
+	s.patience, s.hurry = context.WithCancel(context.Background())
 	for _, o := range opts {
 		o(s)
 	}
@@ -185,29 +189,51 @@ func (s *Service) Launch(ctx context.Context) error {
 // component is who changes rows in the background.
 var component = &policy.Principal{Kind: policy.Component, Name: "system", Admin: true}
 
-// Shutdown closes every instance and leaves the rows as they are. It waits for
-// the instances until ctx ends. It is idempotent.
+// Shutdown closes every instance, all at the same time, and leaves the rows as
+// they are. It waits for the instances until ctx ends; what they have left then
+// is dropped. It is idempotent.
 func (s *Service) Shutdown(ctx context.Context) error {
 	s.life.Lock()
 	defer s.life.Unlock()
 	was := s.state.Swap(shutDown)
 	s.ways.forget()
+	defer s.hurry()
 	if was != launched {
 		return nil
 	}
+	defer context.AfterFunc(ctx, s.hurry)()
 	s.stop()
 	<-s.ended
+	var wg sync.WaitGroup
+	var mu sync.Mutex
 	var errs []error
+	free := make(chan struct{}, closers)
 	for _, l := range s.all() {
-		if err := l.take(ctx); err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		errs = append(errs, s.close(ctx, l))
-		s.drop(l)
-		l.leave()
+		free <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-free }()
+			if err := s.end(ctx, l); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				errs = append(errs, err)
+			}
+		})
 	}
+	wg.Wait()
 	return atoll.Wrap("runtime.Shutdown", errors.Join(errs...))
+}
+
+// closers is how many instances are closed at the same time.
+const closers = 256
+
+// end closes an instance for good.
+func (s *Service) end(ctx context.Context, l *live) error {
+	if err := l.take(ctx); err != nil {
+		return err
+	}
+	defer l.leave()
+	defer s.drop(l)
+	return s.close(l)
 }
 
 func touchesRuntimes(c *store.Commit) bool {

@@ -21,8 +21,9 @@
 //
 //   - An event for a full queue is refused at once with 429 and Retry-After,
 //     one for a stopped runtime with 409.
-//   - POST /api/runtimes?dry-run=true checks a definition and makes nothing. It
-//     answers 200 with the definition and its warnings, or 400 with findings
+//   - POST /api/runtimes?dry-run=true checks a definition, and whether its owner
+//     may have it, and makes nothing. It answers 200 with the definition as it
+//     would be stored and its warnings; or it fails as making it would, a 400 with findings
 //     beside errors and codes: every place of every fault, with a JSON pointer
 //     into the definition, the code, a message, and a suggestion where something
 //     near was probably meant.

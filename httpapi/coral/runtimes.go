@@ -110,15 +110,14 @@ func (c createdRuntime) StatusCode() int { return c.status }
 
 func (a *api) createRuntime(ctx context.Context, in createRuntimeIn) (createdRuntime, error) {
 	if in.DryRun {
-		warnings, err := a.p.Runtimes().Check(ctx, in.Definition.def)
+		c, err := a.p.Runtimes().DryRun(ctx, in.Definition.def)
 		if e, ok := errors.AsType[*atoll.Error](err); ok && e.Details != nil {
 			e.Details[dryRun] = true
 		}
 		if err != nil {
 			return createdRuntime{}, err
 		}
-		text, err := in.Definition.def.MarshalJSON()
-		return createdRuntime{Success: true, Definition: text, Warnings: warnings, status: 200}, err
+		return createdRuntime{Success: true, Definition: rest.Raw(c.Definition), Warnings: c.Warnings, status: 200}, nil
 	}
 	c, err := a.p.Runtimes().Create(ctx, in.Definition.def)
 	if err != nil {

@@ -221,11 +221,13 @@ func TestADryRunTellsEveryPlaceOfEveryFault(t *testing.T) {
 func TestDryRunMakesNothing(t *testing.T) {
 	e := start(t)
 	neo := e.as("neo")
-	neo.post("/api/runtimes?dry-run=true", pair("r")).is(200, `{"success":true,"definition":`+pair("r")+`}`)
-	neo.post("/api/runtimes?dry-run=true", strings.Replace(pair("r"), `{`, `{"distribution":{"mode":"split-brain"},`, 1)).
-		is(200, `{"success":true,"definition":`+strings.Replace(pair("r"), `{`, `{"distribution":{"mode":"split-brain"},`, 1)+`,"warnings":["*"]}`)
+	neo.post("/api/runtimes?dry-run=true", pair("r")).is(200, `{"success":true,"definition":`+shownPair("r", "#1")+`}`)
+	odd := func(text string) string { return strings.Replace(text, `{`, `{"distribution":{"mode":"split-brain"},`, 1) }
+	neo.post("/api/runtimes?dry-run=true", odd(pair("r"))).
+		is(200, `{"success":true,"definition":`+odd(shownPair("r", "#1"))+`,"warnings":["*"]}`)
 	neo.get("/api/runtimes").is(200, `[]`)
 	neo.post("/api/runtimes?dry-run=false", pair("r")).is(201, "")
+	neo.post("/api/runtimes?dry-run=true", pair("r")).is(200, `{"success":true,"definition":`+shownPair("r2", "#1")+`}`)
 	neo.post("/api/runtimes?dry-run=perhaps", pair("r")).is(400, `{"action":"Create runtime","success":false,"reason":"dry-run is missing or not valid.","details":"*"}`)
 }
 
@@ -321,6 +323,11 @@ func TestOwnersOfNewRuntimes(t *testing.T) {
 		"an administrator by UUID":         {root, strings.ToUpper(id("mia")), "mia-r2"},
 	} {
 		e.run(name, func(t *testing.T) {
+			if dry := tt.who.post("/api/runtimes?dry-run=true", owned(tt.owner)); tt.want == "" {
+				dry.fails(401, "Create runtime", not)
+			} else {
+				dry.is(200, "")
+			}
 			a := tt.who.create(owned(tt.owner))
 			if tt.want == "" {
 				if h := a.fails(401, "Create runtime", not).Header.Get("WWW-Authenticate"); h != "" {
@@ -332,6 +339,7 @@ func TestOwnersOfNewRuntimes(t *testing.T) {
 		})
 	}
 	root.create(owned("nobody")).fails(400, "Create runtime", "No user nobody to own the runtime.")
+	root.post("/api/runtimes?dry-run=true", owned("nobody")).fails(400, "Create runtime", "No user nobody to own the runtime.")
 	var list []struct{ UniqueName string }
 	root.get("/api/runtimes").is(200, "").JSON(&list)
 	got := []string{}

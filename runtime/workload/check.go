@@ -61,7 +61,7 @@ func (s *Spec) Check(count int) []atoll.Finding {
 	}
 	s.checkTemplate(&f)
 	r := s.Resources
-	if r.CPU < 0 || r.Memory < 0 || r.Disk < 0 || r.Net < 0 {
+	if r.CPU < 0 || r.Memory < 0 || r.Disk < 0 || r.Net < 0 || s.NetMax < 0 {
 		f.add("resources", "range", "resources are not negative")
 	}
 	s.Recover.check(&f)

@@ -13,6 +13,7 @@ type Spec struct {
 	driver.Template                   // a change opens a generation
 	Defaults        map[string]string // variables that the image brings, below all others; as Template
 	Resources       fleet.Resources   // 0 = none needed
+	NetMax          int64             // bit/s that an instance may not exceed, 0 = no such limit; not reserved
 	Place           Placement
 	Recover         Recovery
 	Rollout         Rollout

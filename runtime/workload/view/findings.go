@@ -1,7 +1,9 @@
 package view
 
 import (
+	"cmp"
 	"fmt"
+	"strings"
 
 	"github.com/atoll-platform/atoll"
 )
@@ -19,4 +21,9 @@ func (f findings) err(kind atoll.Kind, msg string) error {
 		return nil
 	}
 	return &atoll.Error{Kind: kind, Msg: msg, Findings: f}
+}
+
+// compareFindings orders findings by path and text, where they were found in no order.
+func compareFindings(a, b *atoll.Finding) int {
+	return cmp.Or(strings.Compare(a.Path, b.Path), strings.Compare(a.Msg, b.Msg))
 }

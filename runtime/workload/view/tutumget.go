@@ -80,9 +80,9 @@ func GetTutum(s *workload.Snapshot) TutumApplication {
 	a.Entrypoint, a.RunCommand = tutumCommand(spec)
 	a.Autorestart, a.Autoreplace, a.Autodestroy = tutumPolicies(&spec.Recover)
 	a.Current = len(a.Containers)
-	errors := false
+	errors, l := false, &line{s: s}
 	for _, i := range a.Containers {
-		switch TutumContainerState(s, i) {
+		switch l.container(i) {
 		case TutumRunning:
 			a.Running++
 		case TutumStopped:
@@ -189,8 +189,9 @@ func tutumCounted(s *workload.Snapshot) []*workload.Instance {
 			succeeded[i.Slot] = i.Seq
 		}
 	}
+	l := &line{s: s}
 	return slices.DeleteFunc(TutumContainers(s), func(i *workload.Instance) bool {
-		return i.Retired != nil || TutumContainerState(s, i) == TutumTerminating && newer(succeeded, i)
+		return i.Retired != nil || l.container(i) == TutumTerminating && newer(succeeded, i)
 	})
 }
 

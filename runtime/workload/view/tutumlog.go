@@ -31,40 +31,7 @@ func TutumApplicationLog(s *workload.Snapshot, lines []workload.Line, tail int) 
 	for _, i := range s.Instances {
 		names[i.ID] = TutumContainerName(s, i)
 	}
-	type source struct {
-		instance string
-		stream   workload.Stream
-	}
-	begun := map[source][]byte{} // lines of which pieces are there
-	var order []source
-	var b strings.Builder
-	print := func(src source, text []byte) {
-		if name := names[src.instance]; name != "" {
-			b.WriteString("[" + name + "] ")
-		}
-		b.Write(text)
-		b.WriteByte('\n')
-	}
-	for _, l := range lines {
-		src := source{l.Instance, l.Stream}
-		text, ok := begun[src]
-		if !l.NL {
-			if !ok {
-				order = append(order, src)
-			}
-			begun[src] = append(text, l.Text...)
-			continue
-		}
-		print(src, append(text, l.Text...))
-		delete(begun, src)
-	}
-	for _, src := range order {
-		if text, ok := begun[src]; ok {
-			print(src, text)
-			delete(begun, src)
-		}
-	}
-	return lastLines(validText(b.String()), tail)
+	return lastLines(validText(prefixed(lines, func(id string) string { return names[id] })), tail)
 }
 
 // validText puts U+FFFD in the place of each byte that is not UTF-8.

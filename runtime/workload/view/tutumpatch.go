@@ -53,18 +53,41 @@ func (p *TutumPatch) Update() (change func(*workload.Desired) error, cond worklo
 		}
 		return TutumMay(s, op)
 	})
-	change = func(d *workload.Desired) error {
-		if p.Target != nil {
-			d.Count = *p.Target
+	change = func(d *workload.Desired) error { return PutTutum(home, d, p) }
+	return change, cond
+}
+
+// PutTutum applies a patch to a workload that was made in home. A policy that
+// is sent as it is shown is no change. Invalid, with findings, if one that
+// differs is governed elsewhere.
+func PutTutum(home workload.Origin, d *workload.Desired, p *TutumPatch) error {
+	if p.Target != nil {
+		d.Count = *p.Target
+	}
+	restart, replace, destroy := tutumPolicies(&d.Spec.Recover)
+	var changed []string
+	for _, m := range []struct {
+		path string
+		is   *TutumPolicy
+		sent *string
+	}{{"autorestart", &restart, p.Autorestart}, {"autoreplace", &replace, p.Autoreplace}, {"autodestroy", &destroy, p.Autodestroy}} {
+		if m.sent != nil && TutumPolicy(*m.sent) != *m.is {
+			*m.is = TutumPolicy(*m.sent)
+			changed = append(changed, m.path)
 		}
-		r, err := p.recovery(&d.Spec.Recover, home)
-		if err != nil {
-			return err
-		}
-		d.Spec.Recover = r
+	}
+	if len(changed) == 0 {
 		return nil
 	}
-	return change, cond
+	was := d.Spec
+	d.Spec.Recover.Steps = TutumRecovery(restart, replace, destroy).Steps
+	var f findings
+	if by, ok := governed(workload.Tutum, home, &was, &d.Spec)[partRecover]; ok {
+		for _, path := range changed {
+			f.add(path, string(Governed), "%s: %s", cannotChange(path), governedBy(path, home, by))
+		}
+	}
+	return f.err(atoll.Invalid, "the application is not valid")
 }
 
 // findings returns everything that is wrong with the patch of s.
@@ -88,10 +111,8 @@ func (p *TutumPatch) findings(s *workload.Snapshot) findings {
 	if p.WebDNS != nil {
 		f.host("web_public_dns", *p.WebDNS)
 	}
-	if len(f) == 0 {
-		if _, err := p.recovery(&s.Workload.Spec.Recover, s.Workload.Home); err != nil {
-			f = append(f, err.(*atoll.Error).Findings...)
-		}
+	if err := PutTutum(s.Workload.Home, desired(s.Workload), p); err != nil {
+		f = append(f, err.(*atoll.Error).Findings...)
 	}
 	for _, m := range []struct {
 		path string
@@ -116,32 +137,6 @@ func (p *TutumPatch) findings(s *workload.Snapshot) findings {
 	}
 	slices.SortStableFunc(f, func(a, b atoll.Finding) int { return strings.Compare(a.Path, b.Path) })
 	return f
-}
-
-// recovery returns what the policies come to. A policy that is sent as it is
-// shown is no change.
-func (p *TutumPatch) recovery(r *workload.Recovery, home workload.Origin) (workload.Recovery, error) {
-	restart, replace, destroy := tutumPolicies(r)
-	var f findings
-	set := func(path string, is *TutumPolicy, sent *string) {
-		if sent == nil || TutumPolicy(*sent) == *is {
-			return
-		}
-		*is = TutumPolicy(*sent)
-		if by := governs(home, partRecover); by != "" {
-			f.add(path, "governed", "%s", governedBy(path, home, by))
-		}
-	}
-	was := [...]TutumPolicy{restart, replace, destroy}
-	set("autorestart", &restart, p.Autorestart)
-	set("autoreplace", &replace, p.Autoreplace)
-	set("autodestroy", &destroy, p.Autodestroy)
-	if was == [...]TutumPolicy{restart, replace, destroy} {
-		return *r, nil
-	}
-	next := TutumRecovery(restart, replace, destroy)
-	next.Flap = r.Flap
-	return next, f.err(atoll.Invalid, "the application is not valid")
 }
 
 func samePorts(sent, is []TutumPort) bool {

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"math"
 	"time"
 
 	"github.com/atoll-platform/atoll/runtime/workload"
@@ -28,6 +29,11 @@ const (
 
 // TutumContainerState returns the state of a container of s.
 func TutumContainerState(s *workload.Snapshot, i *workload.Instance) TutumState {
+	return (&line{s: s}).container(i)
+}
+
+// container returns the state of a container.
+func (l *line) container(i *workload.Instance) TutumState {
 	switch {
 	case i.Retired != nil:
 		return TutumTerminated
@@ -40,7 +46,7 @@ func TutumContainerState(s *workload.Snapshot, i *workload.Instance) TutumState 
 	}
 	switch i.State {
 	case workload.StateNew:
-		if waitsForOthers(s, i) {
+		if l.waits(i) {
 			return TutumInit
 		}
 		return TutumStarting
@@ -73,9 +79,17 @@ func startFailed(i *workload.Instance) bool {
 	return (i.Exit.Outcome == workload.OutcomeFailed || i.Exit.Outcome == workload.OutcomeLost) && !i.Exit.Ran
 }
 
-// waitsForOthers reports whether a new instance cannot begin before others of
-// its workload have: at acceptance already, when nothing has been planned yet.
-func waitsForOthers(s *workload.Snapshot, i *workload.Instance) bool {
+// line is what new instances of a workload wait for in it. It is made when it is
+// first asked for, and serves all of them.
+type line struct {
+	s     *workload.Snapshot
+	live  map[int][]*workload.Instance // by slot
+	front int                          // the lowest slot of a sequence that has still to run
+}
+
+// waits reports whether a new instance cannot begin before others of its
+// workload have: at acceptance already, when nothing has been planned yet.
+func (l *line) waits(i *workload.Instance) bool {
 	switch i.Wait.Kind {
 	case workload.WaitTurn, workload.WaitPredecessor:
 		return true
@@ -83,22 +97,32 @@ func waitsForOthers(s *workload.Snapshot, i *workload.Instance) bool {
 	default:
 		return false
 	}
-	rollout := &s.Workload.Spec.Rollout
-	sequence := rollout.Sequential && i.OpSeq != 0
-	for _, o := range s.Instances {
-		if o == i || o.Retired != nil || o.Slot == workload.Once {
-			continue
-		}
-		switch {
-		case o.Slot == i.Slot:
-			if o.State.Live() && o.Seq < i.Seq && !(o.Goal == workload.GoalRun && rollout.Order == workload.StartFirst && o.Gen < i.Gen) {
-				return true
-			}
-		case sequence && o.Slot < i.Slot && o.Goal == workload.GoalRun && o.State.Live() && !o.Up && o.Wait.Kind != workload.WaitCapacity:
+	if l.live == nil {
+		l.build()
+	}
+	rollout := &l.s.Workload.Spec.Rollout
+	if rollout.Sequential && i.OpSeq != 0 && l.front < i.Slot {
+		return true
+	}
+	for _, o := range l.live[i.Slot] {
+		if o.Seq < i.Seq && !(o.Goal == workload.GoalRun && rollout.Order == workload.StartFirst && o.Gen < i.Gen) {
 			return true
 		}
 	}
 	return false
+}
+
+func (l *line) build() {
+	l.live, l.front = map[int][]*workload.Instance{}, math.MaxInt
+	for _, o := range l.s.Instances {
+		if o.Slot == workload.Once || !o.State.Live() {
+			continue
+		}
+		l.live[o.Slot] = append(l.live[o.Slot], o)
+		if o.Goal == workload.GoalRun && !o.Up && o.Wait.Kind != workload.WaitCapacity {
+			l.front = min(l.front, o.Slot)
+		}
+	}
 }
 
 // TutumApplicationState returns the state of an application.
@@ -133,21 +157,35 @@ func tutumStanding(s *workload.Snapshot) (state TutumState, derived bool) {
 
 func tutumDerived(s *workload.Snapshot) TutumState {
 	n := map[TutumState]int{}
-	all := 0
+	l := &line{s: s}
+	all, filled, making := 0, map[int]bool{}, false
 	for _, i := range s.Instances {
 		if i.Slot == workload.Once || i.Retired != nil {
 			continue
 		}
-		if st := TutumContainerState(s, i); st != TutumTerminating {
+		filled[i.Slot] = true
+		if st := l.container(i); st != TutumTerminating {
 			n[st]++
+			all++
+		} else if sl, ok := s.Slot(i.Slot); ok && sl.Goal == workload.GoalRun && !sl.Spent {
+			making = true
+		}
+	}
+	for _, sl := range s.Slots {
+		switch {
+		case filled[sl.Index]:
+		case sl.Goal == workload.GoalRun && !sl.Spent:
+			making = true
+		default: // made elsewhere, where what has ended leaves no record
+			n[TutumStopped]++
 			all++
 		}
 	}
 	switch {
-	case all == 0 && inTheMaking(s):
+	case all == 0 && making:
 		return TutumStarting
 	case all == 0 && s.Workload.Count > 0:
-		return TutumStopped // made elsewhere, where what is stopped leaves no record
+		return TutumStopped
 	case all == 0:
 		return TutumNotRunning
 	case n[TutumRunning] == all:
@@ -168,16 +206,6 @@ func tutumDerived(s *workload.Snapshot) TutumState {
 func anyRecord(s *workload.Snapshot) bool {
 	for _, i := range s.Instances {
 		if i.Slot != workload.Once && i.Retired == nil {
-			return true
-		}
-	}
-	return false
-}
-
-// inTheMaking reports whether a slot is about to get an instance.
-func inTheMaking(s *workload.Snapshot) bool {
-	for _, sl := range s.Slots {
-		if sl.Goal == workload.GoalRun && !sl.Spent {
 			return true
 		}
 	}

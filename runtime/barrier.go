@@ -166,8 +166,8 @@ func (in *inbox) fence() (*barrier, error) {
 
 // reached has a barrier whose turn has come wait for the stages; the token is held.
 func (i *Instance) reached(b *barrier) {
-	for at := range i.nodes {
-		if i.nodes[at].asynchronous() {
+	for at := range i.nodes() {
+		if i.nodes()[at].asynchronous() {
 			b.rounds++
 		}
 	}
@@ -277,8 +277,8 @@ func (n *node) asynchronous() bool {
 // token is held.
 func (i *Instance) stages() func(yield func(*stage) bool) {
 	return func(yield func(*stage) bool) {
-		for at := range i.nodes {
-			x := i.nodes[at].ext.Load()
+		for at := range i.nodes() {
+			x := i.nodes()[at].ext.Load()
 			if x == nil {
 				continue
 			}

@@ -121,8 +121,8 @@ func (i *Instance) finished() bool {
 // finish is the last op.
 func (i *Instance) finish(*frame) {
 	i.unsettle()
-	for at := range i.nodes {
-		i.nodes[at].close()
+	for at := range i.nodes() {
+		i.nodes()[at].close()
 	}
 	i.mu.Lock()
 	i.state = stateClosed

@@ -27,10 +27,11 @@ type spec struct {
 	outs  []int32 // places of the linked actors, in the order of the links
 	flags flag
 	def   *CheckedActor
+	to    uint32 // of one that has one link and no more to do with what it emits: its place, plus one
 }
 
 // flag marks the nodes that need more than a call of Trigger.
-type flag uint8
+type flag uint16
 
 const (
 	flagGroup    flag = 1 << iota // children by group key
@@ -40,6 +41,8 @@ const (
 	flagGone                      // removed by its timeout
 	flagSlot                      // no actor but the wrapper of a slot
 	flagShared                    // a group whose keys are spread over the copies of the runtime
+	flagLogOut                    // outgoing events go to the event log
+	flagChild                     // of a group or copies
 	flagOversees = flagGroup | flagCopies
 )
 
@@ -61,9 +64,17 @@ func newPlan(c *Checked) *plan {
 		if a.Def.Log != nil && a.Def.Log.Incoming {
 			s.flags |= flagLogIn
 		}
+		if a.Def.Log != nil && a.Def.Log.Outgoing {
+			s.flags |= flagLogOut
+		}
 	}
 	for _, l := range c.Links {
 		p.specs[l[0]].outs = append(p.specs[l[0]].outs, int32(l[1]))
+	}
+	for at := range p.specs {
+		if s := &p.specs[at]; len(s.outs) == 1 && s.flags == 0 {
+			s.to = uint32(s.outs[0]) + 1
+		}
 	}
 	if len(p.specs) > 8 {
 		p.index = make(map[string]int, len(p.specs))
@@ -113,17 +124,23 @@ type node struct {
 	messages   uint64
 	exceptions uint64
 	ext        atomic.Pointer[extension]
+	to         uint32 // spec.to, where each event finds it
 	flags      flag
 	busy       bool  // its Trigger is on the stack below
 	proven     uint8 // quick answers to asks; guarded by Instance.mu
 }
 
 // home returns the node that stands for the actor: a child's group.
-func (n *node) home() *node { return &n.inst.nodes[n.spec.at] }
+func (n *node) home() *node {
+	if n.flags&flagChild == 0 {
+		return n
+	}
+	return &n.inst.nodes()[n.spec.at]
+}
 
 // make makes the actor, or the group's or copies' frame.
 func (n *node) make(i *Instance, s *spec, env *actor.Env) error {
-	n.inst, n.spec, n.flags = i, s, s.flags
+	n.inst, n.spec, n.flags, n.to = i, s, s.flags, s.to
 	if s.flags&flagGroup != 0 {
 		n.extend().group = &group{byKey: make(map[string]*child)}
 		return nil

@@ -27,7 +27,7 @@ func (s *spawned) load(data []byte) error {
 		return atoll.Errorf(atoll.Invalid, "", "the state is of a runtime in %d copies, not %d", len(in.Copies), len(s.copies))
 	}
 	for k, i := range s.copies {
-		if len(in.Copies[k].Actors) != len(i.nodes) {
+		if len(in.Copies[k].Actors) != len(i.nodes()) {
 			return atoll.Errorf(atoll.Invalid, "", "the state lacks actors")
 		}
 		if err := i.load(&in.Copies[k]); err != nil {
@@ -38,8 +38,8 @@ func (s *spawned) load(data []byte) error {
 }
 
 func (i *Instance) load(c *savedCopy) error {
-	for at := range i.nodes {
-		if err := i.nodes[at].load(&c.Actors[at]); err != nil {
+	for at := range i.nodes() {
+		if err := i.nodes()[at].load(&c.Actors[at]); err != nil {
 			return err
 		}
 	}
@@ -68,7 +68,7 @@ func (i *Instance) slotOf(s savedEvent) (*node, error) {
 	if at < 0 || s.To != "" && s.From != "" {
 		return nil, atoll.Errorf(atoll.Invalid, "", "the state has an event for no actor: %q", short(name))
 	}
-	n := &i.nodes[at]
+	n := &i.nodes()[at]
 	if s.From == "" {
 		return n, nil
 	}

@@ -47,16 +47,16 @@ func copyOf(key string, n int) int { return int(murmur3(key, 0) % uint32(n)) }
 // tie makes one ring of new instances that nobody else knows yet.
 func tie(copies []*Instance) *ring {
 	r := &ring{inboxes: make([]inbox, len(copies))}
-	for at := range copies[0].nodes {
-		if copies[0].nodes[at].flags&flagGroup != 0 {
+	for at := range copies[0].nodes() {
+		if copies[0].nodes()[at].flags&flagGroup != 0 {
 			r.hops++
 		}
 	}
 	for k, i := range copies {
 		r.inboxes[k].ring, r.inboxes[k].inst = r, i
 		i.more().ring = r
-		for at := range i.nodes {
-			if n := &i.nodes[at]; n.flags&flagGroup != 0 {
+		for at := range i.nodes() {
+			if n := &i.nodes()[at]; n.flags&flagGroup != 0 {
 				n.flags |= flagShared
 				n.ext.Load().group.ring = r
 			}
@@ -92,7 +92,7 @@ func (in *inbox) hand(n *node, e *actor.Event) error {
 	r.bytes.Add(size)
 	r.sent.Add(1)
 	in.mu.Lock()
-	in.tasks = append(in.tasks, task{&in.inst.nodes[n.spec.at], e})
+	in.tasks = append(in.tasks, task{&in.inst.nodes()[n.spec.at], e})
 	in.got++
 	note := !in.noted
 	in.noted = true

@@ -40,8 +40,8 @@ func (i *Instance) StartSources() error {
 		return err
 	}
 	var late error
-	for at := range i.nodes {
-		n := &i.nodes[at]
+	for at := range i.nodes() {
+		n := &i.nodes()[at]
 		act, ok := n.act.(actor.Source)
 		if !ok {
 			continue

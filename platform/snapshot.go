@@ -109,8 +109,10 @@ func readStates(r *bufio.Reader) (map[string][]byte, error) {
 // changes nothing. On a started platform runtimes then follow the restored
 // rows: those that were running start again if the setting
 // coral.start-runtimes-in-table says so, and are stopped otherwise; one whose
-// definition cannot be brought to life becomes invalid. States that the stream
-// has are given to the runtimes, on a platform that is not started when it is.
+// definition cannot be brought to life becomes invalid. Workloads that were
+// running are started again as after a restart, once what ran before has been
+// stopped; ctx bounds how long that may take. States that the stream has are
+// given to the runtimes, on a platform that is not started when it is.
 // Denied, Invalid for a stream that is damaged, cut short or of a later version.
 func (p *Platform) Restore(ctx context.Context, r io.Reader) error {
 	const op = "platform.Restore"
@@ -124,7 +126,8 @@ func (p *Platform) Restore(ctx context.Context, r io.Reader) error {
 	if err != nil {
 		return atoll.Wrap(op, err)
 	}
-	if err := p.runtimes.Carry(states, func() error { return p.st.Restore(in) }); err != nil {
+	replace := func() error { return p.runtimes.Carry(states, func() error { return p.st.Restore(in) }) }
+	if err := p.workloads.Carry(ctx, replace); err != nil {
 		return atoll.Wrap(op, err)
 	}
 	p.settings.reload()
@@ -136,6 +139,11 @@ func (p *Platform) Restore(ctx context.Context, r io.Reader) error {
 	}
 	if err := p.registerHere(ctx); err != nil {
 		return atoll.Wrap(op, err)
+	}
+	if p.o.workDir != "" {
+		if err := dropDirs(p.o.workDir, p.known(ctx)); err != nil {
+			return atoll.Wrap(op, err)
+		}
 	}
 	return atoll.Wrap(op, p.runtimes.Reconcile(ctx))
 }

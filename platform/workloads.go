@@ -46,7 +46,7 @@ func (p *Platform) newWorkloads() error {
 	if p.o.advertise == "" {
 		p.o.advertise = defaultAdvertised
 	}
-	opts := []workload.Option{workload.WithLogger(p.o.log), workload.WithClock(p.o.now), workload.WithHost(listenHost(p.o.advertise))}
+	opts := []workload.Option{workload.WithLogger(p.o.log), workload.WithClock(p.o.now), workload.WithHost(listenHost(p.o.advertise)), workload.WithQuota(p.quota)}
 	if p.o.workDir != "" {
 		dir, err := filepath.Abs(p.o.workDir)
 		if err != nil {
@@ -87,13 +87,7 @@ func (p *Platform) startWorkloads(ctx context.Context) error {
 
 // sweep removes what an earlier process of the platform left behind.
 func (p *Platform) sweep(ctx context.Context) error {
-	keep := func(name string) bool {
-		if _, err := uuid.Parse(name); err != nil {
-			return true // not made for an instance
-		}
-		_, _, err := p.workloads.Instance(ctx, name)
-		return err == nil
-	}
+	keep := p.known(ctx)
 	var errs []error
 	for _, d := range p.o.drivers {
 		if s, ok := d.(Sweeper); ok {
@@ -104,6 +98,18 @@ func (p *Platform) sweep(ctx context.Context) error {
 		errs = append(errs, dropDirs(p.o.workDir, keep))
 	}
 	return errors.Join(errs...)
+}
+
+// known reports of names of directories whether they have to be kept: of
+// instances that there are, and of what was not made for an instance.
+func (p *Platform) known(ctx context.Context) func(name string) bool {
+	return func(name string) bool {
+		if _, err := uuid.Parse(name); err != nil {
+			return true
+		}
+		_, _, err := p.workloads.Instance(ctx, name)
+		return !errors.Is(err, atoll.NotFound)
+	}
 }
 
 // dropDirs removes the directories in dir that need not be kept.

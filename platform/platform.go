@@ -18,6 +18,7 @@ import (
 	"github.com/atoll-platform/atoll/internal/store"
 	"github.com/atoll-platform/atoll/policy"
 	"github.com/atoll-platform/atoll/runtime"
+	"github.com/atoll-platform/atoll/runtime/fabric"
 	"github.com/atoll-platform/atoll/runtime/fleet"
 	"github.com/atoll-platform/atoll/runtime/workload"
 	"github.com/atoll-platform/atoll/runtime/workload/driver/funcdriver"
@@ -43,6 +44,8 @@ type Platform struct {
 	runtimes  *runtime.Service
 	functions *funcdriver.Driver
 	workloads *workload.Service
+	images    *fabric.Images
+	fabric    *fabric.Service
 
 	life  sync.Mutex // orders Start and Shutdown
 	state lifeState
@@ -69,7 +72,8 @@ func New(opts ...Option) (*Platform, error) {
 		return nil, err
 	}
 	p := &Platform{o: o, log: o.log}
-	tables := slices.Concat(tenancy.Tables(), policy.Tables(), runtime.Tables(), fleet.Tables(), workload.Tables(), []store.AnyTable{settingRows, auditRows})
+	tables := slices.Concat(tenancy.Tables(), policy.Tables(), runtime.Tables(), fleet.Tables(), workload.Tables(), fabric.Tables(),
+		[]store.AnyTable{settingRows, auditRows})
 	storeOpts := []store.Option{store.WithClock(o.now), store.WithActor(policy.ActorName), store.WithDeriver(audit)}
 	if o.history > 0 {
 		storeOpts = append(storeOpts, store.WithHistory(o.history))

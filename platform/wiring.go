@@ -59,6 +59,9 @@ func (d dependents) DropTenant(tx *store.Tx, t *tenancy.Tenant) error {
 	return d.workloads.DeleteWithin(tx, within("/t/"+t.Name))
 }
 
+// tutumRoot goes before the name of an account in the namespace of its applications.
+const tutumRoot = "/tutum/"
+
 // namedAfter selects the workloads in the namespaces that carry the name or the
 // home of an account.
 func namedAfter(r store.Reader, userID string) func(*workload.Workload) bool {
@@ -66,7 +69,7 @@ func namedAfter(r store.Reader, userID string) func(*workload.Workload) bool {
 	if !ok {
 		return func(*workload.Workload) bool { return false }
 	}
-	account, home := within("/tutum/"+u.Name), within("/sandbox/"+u.Home)
+	account, home := within(tutumRoot+u.Name), within("/sandbox/"+u.Home)
 	return func(w *workload.Workload) bool { return account(w) || u.Home != "" && home(w) }
 }
 

@@ -55,8 +55,11 @@ func (p *Platform) newWorkloads() error {
 		p.o.workDir = dir
 		opts = append(opts, workload.WithDirs(dir))
 	}
+	p.newFabric()
+	opts = append(opts, p.fabric.Options()...)
 	var err error
 	p.workloads, err = workload.New(p.st, p.guard, p.fleet, append([]driver.Driver{p.functions}, p.o.drivers...), opts...)
+	p.fabric.Bind(p.workloads)
 	return err
 }
 

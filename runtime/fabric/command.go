@@ -39,14 +39,12 @@ type wanted struct {
 }
 
 // fill sets the parts of spec that an image decides, and returns what is wrong
-// with what was asked for. Variables and everything else of spec stay.
+// with the command that was asked for. Variables and everything else of spec stay.
 func (m *Image) fill(spec *workload.Spec, q *wanted) []atoll.Finding {
 	argv, entrypoint, command, fs := m.argv(q)
 	ports := q.ports
 	if ports == nil {
 		ports = m.Ports
-	} else {
-		fs = append(fs, checkPorts("ports", ports)...)
 	}
 	t := &spec.Template
 	t.Driver, t.Func, t.Image = m.Driver, m.Func, q.image.String()

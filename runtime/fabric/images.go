@@ -106,23 +106,17 @@ func (m *Image) check() []atoll.Finding {
 			add(fmt.Sprintf("entrypoints/%d", i), "required", "a program has a name")
 		}
 	}
-	return append(fs, checkPorts("ports", m.Ports)...)
-}
-
-// checkPorts returns what is wrong with a list of ports.
-func checkPorts(path string, ports []driver.Port) []atoll.Finding {
-	var fs []atoll.Finding
 	seen := map[driver.Port]bool{}
-	for i, p := range ports {
-		at := fmt.Sprintf("%s/%d", path, i)
+	for i, p := range m.Ports {
+		at := fmt.Sprintf("ports/%d", i)
 		key := driver.Port{Number: p.Number, Proto: p.Proto}
 		switch {
 		case p.Number < 1 || p.Number > 65535:
-			fs = append(fs, atoll.Finding{Path: at, Code: "range", Msg: fmt.Sprintf("a port is from 1 to 65535, not %d", p.Number)})
+			add(at, "range", "a port is from 1 to 65535, not %d", p.Number)
 		case p.Proto != "tcp" && p.Proto != "udp":
-			fs = append(fs, atoll.Finding{Path: at, Code: "form", Msg: fmt.Sprintf("a port is tcp or udp, not %.20q", p.Proto)})
+			add(at, "form", "a port is tcp or udp, not %.20q", p.Proto)
 		case seen[key]:
-			fs = append(fs, atoll.Finding{Path: at, Code: "duplicate", Msg: fmt.Sprintf("port %d %s is declared twice", p.Number, p.Proto)})
+			add(at, "duplicate", "port %d %s is declared twice", p.Number, p.Proto)
 		}
 		seen[key] = true
 	}

@@ -136,11 +136,11 @@ func (s *Service) Create(ctx context.Context, n NewApplication, conds ...workloa
 	if err != nil {
 		return nil, err
 	}
-	fs := s.plan(&n)
+	fs := s.fill(&n)
 	wanted, more := s.checkLinks(ctx, s.st.View(), &n)
-	fs = append(fs, more...)
-	if fs != nil {
-		return nil, &atoll.Error{Kind: atoll.Invalid, Op: op, Msg: "the application is not valid", Findings: append(fs, n.Spec.Check(n.Count)...)}
+	if fs = append(fs, more...); fs != nil {
+		fs = append(fs, n.Spec.Check(n.Count)...)
+		return nil, &atoll.Error{Kind: atoll.Invalid, Op: op, Msg: "the application is not valid", Findings: fs}
 	}
 	name, asked := n.FQN, n.ID
 	for range 3 {
@@ -167,15 +167,16 @@ func longer(f policy.FQN, id string) policy.FQN {
 	return f
 }
 
-// plan fills in what the image decides and returns what is wrong with n, but for
-// its links.
-func (s *Service) plan(n *NewApplication) (fs []atoll.Finding) {
+// fill fills in what the image decides and returns what is wrong with n, but for
+// its links and for what workload.Create finds.
+func (s *Service) fill(n *NewApplication) (fs []atoll.Finding) {
 	q := &wanted{image: n.Image, entrypoint: n.Entrypoint, command: n.Command, ports: n.Ports}
-	if m, ok := s.images.Resolve(n.Image); !ok {
+	m, ok := s.images.Resolve(n.Image)
+	if !ok {
 		fs = append(fs, unknownImage("image", n.Image))
-	} else {
-		fs = append(fs, m.fill(&n.Spec, q)...)
+		m = &Image{Driver: "none", AnyEntrypoint: true} // what was asked for is looked at all the same
 	}
+	fs = append(fs, m.fill(&n.Spec, q)...)
 	fs = append(fs, checkWebDNS(n.WebDNS)...)
 	for i, r := range n.Roles {
 		switch at := fmt.Sprintf("roles/%d", i); {

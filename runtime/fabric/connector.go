@@ -28,8 +28,7 @@ func (connector) Prepare(context.Context, *workload.Workload, *workload.Spec, *w
 	return nil, nil
 }
 
-// Ready reports whether every target of w has an instance that runs, or none
-// that will.
+// Ready reports whether no target of w is worth waiting for.
 func (connector) Ready(r store.Reader, w *workload.Workload) bool {
 	for l := range linksBySource.All(r, store.KeyOf(w.ID)) {
 		if comes(r, l.Target) {
@@ -39,24 +38,28 @@ func (connector) Ready(r store.Reader, w *workload.Workload) bool {
 	return true
 }
 
-// comes reports whether something of a started workload is about to run and
-// nothing does yet.
+// comes reports whether a started workload is about to run: something of it will
+// that does not yet, and nothing runs or its creation or start is still under
+// way. What w is told of it then stays, so it had better be complete.
 func comes(r store.Reader, id string) bool {
-	w, ok := workload.Table().Get(r, id)
-	if !ok || w.Deleted != nil || w.State != workload.Started {
+	sn, ok := workload.SnapshotOf(r, id)
+	if !ok || sn.Workload.Deleted != nil || sn.Workload.State != workload.Started {
 		return false
 	}
-	coming := false
-	for i := range workload.InstancesOf(r, id) {
+	op := &sn.Status.Op
+	begins := op.Kind == workload.OpCreate || op.Kind == workload.OpStart
+	runs, coming, awaited := false, false, false
+	for _, i := range sn.Instances {
 		switch {
 		case serves(i):
-			return false
+			runs = true
 		case i.Slot == workload.Once || i.Retired != nil || !i.State.Live() || i.Goal != workload.GoalRun:
 		default:
 			coming = true
+			awaited = awaited || begins && i.OpSeq == op.Seq
 		}
 	}
-	return coming
+	return awaited || coming && !runs
 }
 
 // StopsBefore reports whether no source of w is still stopping.

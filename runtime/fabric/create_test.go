@@ -81,7 +81,7 @@ func TestCreateFillsInWhatTheImageDecides(t *testing.T) {
 				if diff := cmp.Diff(tt.want, made{s.Driver, s.Func, s.Image, s.Ports, s.Defaults, s.Procs["main"]}); diff != "" {
 					t.Errorf("(-want +got):\n%s", diff)
 				}
-				if len(s.Procs) != 1 || sn.UnderWay() != true || states(sn) != "0:new " {
+				if len(s.Procs) != 1 || sn.UnderWay() != true || len(sn.Instances) != 1 {
 					t.Errorf("at acceptance: %s %v", states(sn), s.Procs)
 				}
 			})

@@ -46,6 +46,7 @@ func TestASourceWaitsForItsTargetAndIsToldWhereItIs(t *testing.T) {
 		r := newRig(t, fabric.WithPublicURL("https://example.com/"))
 		defer r.stop()
 		db := r.create("db", "demo/db:1", count(2), alive(5*time.Second), user("PASS", "secret"))
+		synctest.Wait() // it has its ports
 		web := r.create("web", "demo/web", linkTo(db, ""), linkTo(db, "my-db"), user("MODE", "fast", "IMAGE", "mine"), global)
 		apiURL := map[string]string{"DB_TUTUM_API_URL": "https://example.com/api/v1/application/" + db.Workload.ID + "/"}
 		if diff := cmp.Diff(apiURL, r.LinkVariables(db)); diff != "" {
@@ -101,7 +102,7 @@ func TestVariablesStayUntilTheInstanceIsReplaced(t *testing.T) {
 		ctx := t.Context()
 		r := newRig(t)
 		defer r.stop()
-		db := r.create("db", "demo/db:2")
+		db := r.get(r.create("db", "demo/db:2"))
 		web := r.create("web", "demo/web", linkTo(db, ""), count(2))
 		first := env(current(r.get(web))[0])
 		if first["DB_1_PORT"] != "tcp://127.0.0.1:40001" {

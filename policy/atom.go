@@ -5,6 +5,7 @@ import (
 	"hash/maphash"
 	"slices"
 	"strings"
+	"unique"
 )
 
 // atom is the test that a caller or the enforcement makes one exact claim. It
@@ -209,6 +210,14 @@ type claimSlot struct {
 type refRange struct {
 	hash     uint64
 	from, to int32
+	name     unique.Handle[Reference]
+}
+
+// canonical returns a reference whose texts are those of every equal one, so
+// that comparing them need not look at them.
+func canonical(r Reference) *Reference {
+	r = unique.Make(r).Value()
+	return &r
 }
 
 func newClaimIndex(claims []Claim) *claimIndex {
@@ -230,7 +239,8 @@ func newClaimIndex(claims []Claim) *claimIndex {
 		}
 		x.slots, x.few = make([]claimSlot, size), -1
 	}
-	for i, c := range x.claims {
+	for i := range x.claims {
+		c := &x.claims[i]
 		rh := refHash(c.Issuer, c.Type)
 		h := claimHash(rh, c.Value)
 		x.fp |= fingerprint(h)
@@ -244,8 +254,10 @@ func newClaimIndex(claims []Claim) *claimIndex {
 			x.slots[s] = claimSlot{h, int32(i + 1)}
 		}
 		if n := len(x.refs); n == 0 || x.refs[n-1].hash != rh {
-			x.refs = append(x.refs, refRange{rh, int32(i), int32(i)})
+			x.refs = append(x.refs, refRange{hash: rh, from: int32(i), to: int32(i), name: unique.Make(Reference{c.Issuer, c.Type})})
 		}
+		ref := x.refs[len(x.refs)-1].name.Value()
+		c.Issuer, c.Type = ref.Issuer, ref.Type
 		x.refs[len(x.refs)-1].to++
 	}
 	return x

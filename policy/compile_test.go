@@ -360,11 +360,11 @@ func TestChangedIsRebuilt(t *testing.T) {
 		for name := range current {
 			set, _ = set.With(nil, []string{name})
 		}
-		if set.every != nil || set.docs.count != 0 {
+		if len(set.every) > 0 || set.docs.count != 0 || set.askers != 0 {
 			t.Fatal("a set without documents still holds rules")
 		}
 		for _, r := range set.roots {
-			if r != nil {
+			if len(r) > 0 {
 				t.Fatal("a set without documents still holds rules")
 			}
 		}

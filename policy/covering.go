@@ -76,7 +76,10 @@ func (s *Session) Covers(root FQN, a Action, with ...Claim) bool {
 			q.fp = ^uint64(0)
 		}
 	}
-	for _, o := range s.set.outcomes(s.set.pair(index).subtrees(root.Namespace[1:], nil)) {
+	var chain []*element
+	c := request{target: q.target, collect: &chain, subtrees: true}
+	c.walk(s.set.plan(index))
+	for _, o := range s.set.outcomes(chain) {
 		if o.given != nil && q.grantsAll(o.given) || q.grantsAll(&o.rules) {
 			return true
 		}
@@ -107,37 +110,20 @@ func (r *rule) looksAtTarget() bool {
 	})
 }
 
-// subtrees appends the elements that cover a namespace with everything below
-// it, in the order of pair.elements.
-func (p pair) subtrees(rest string, out []*element) []*element {
-	for p != (pair{}) {
-		for _, n := range [2]*node{p.every, p.own} {
-			if n != nil && n.below.blocks != nil {
-				out = append(out, &n.below)
-			}
-		}
-		if rest == "" {
-			break
-		}
-		tok, tail, _ := strings.Cut(rest, "/")
-		if w := p.wild(); w != (pair{}) {
-			out = w.subtrees(tail, out)
-		}
-		p, rest = p.kid(tok), tail
-	}
-	return out
-}
-
-// outcomes is unfold without waiting where all is known.
+// outcomes is unfoldAll without waiting where all is known.
 func (s *Set) outcomes(chain []*element) []*outcome {
 	known := make([]*outcome, 0, len(chain))
-	parent := uint64(0)
+	parent, asking := uint64(0), uint64(0)
 	for _, e := range chain {
+		if s.plainAfter(e, asking) {
+			known = append(known, e.view())
+			continue
+		}
 		o := e.outcomeAfter(parent)
 		if o == nil {
-			return unfold(chain, s.types)
+			return s.unfoldAll(chain)
 		}
-		known, parent = append(known, o), o.id
+		known, parent, asking = append(known, o), o.id, o.asking
 	}
 	return known
 }

@@ -19,10 +19,10 @@ func (s *Set) covering(t Target) []applied {
 	var sources []*source
 	seen := map[*source]bool{}
 	for _, e := range s.elements(t) {
-		for _, b := range e.blocks {
-			if !seen[b.src] {
-				seen[b.src] = true
-				sources = append(sources, b.src)
+		for i := range e.rules {
+			if src := e.rules[i].src; !seen[src] {
+				seen[src] = true
+				sources = append(sources, src)
 			}
 		}
 	}

@@ -1,6 +1,9 @@
 package policy
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // rule is one conjunction of a written rule, ready to decide. It is small,
 // since there is one for each rule that the platform holds; what most rules
@@ -60,6 +63,7 @@ type compiler struct {
 	types *Registry
 	atoms map[Claim]*atom // shared by all documents of one compilation
 	refs  map[Reference]*Reference
+	out   []rule
 }
 
 // maxRows bounds how many rules one rule over policy variables becomes.
@@ -68,7 +72,7 @@ const maxRows = 1000
 func (c *compiler) ref(r Reference) *Reference {
 	p := c.refs[r]
 	if p == nil {
-		p = &Reference{r.Issuer, r.Type}
+		p = canonical(r)
 		c.refs[r] = p
 	}
 	return p
@@ -78,14 +82,14 @@ func (c *compiler) atom(r Reference, value string) *atom {
 	k := Claim{r.Issuer, r.Type, value}
 	a := c.atoms[k]
 	if a == nil {
-		a = &atom{hash: claimHash(refHash(r.Issuer, r.Type), value), ref: c.ref(r), value: value}
+		a = &atom{hash: claimHash(refHash(r.Issuer, r.Type), value), ref: c.ref(r), value: strings.Clone(value)}
 		c.atoms[k] = a
 	}
 	return a
 }
 
-// policy compiles the rules of p.
-func (c *compiler) policy(p *Policy, ord *uint32) []rule {
+// policy appends the rules of p to those compiled.
+func (c *compiler) policy(p *Policy, ord *uint32) {
 	b := ruleBuilder{compiler: c, realm: &p.Realm}
 	b.bindTokens()
 	for _, r := range p.Rules {
@@ -93,7 +97,6 @@ func (c *compiler) policy(p *Policy, ord *uint32) []rule {
 		*ord++
 		b.rule(r)
 	}
-	return b.out
 }
 
 // ruleBuilder compiles the rules of one policy.
@@ -104,7 +107,6 @@ type ruleBuilder struct {
 	places []int32
 	equal  []*leaf // templates that occur twice
 	ord    uint32
-	out    []rule
 	rows   map[string]map[string]string // row of each table of policy variables
 	spare  extra                        // of the rule being compiled
 }

@@ -113,11 +113,11 @@ func (s *Session) decideWith(t Target, a Action, index int, bit uint64, with []C
 // can find it.
 func (q *request) decide(index int) (ok, done bool) {
 	for range 3 {
-		q.walk(q.set.pair(index), q.target.Namespace[1:])
+		q.walk(q.set.plan(index))
 		switch {
 		case q.state == missing:
 			q.unfold()
-			q.state, q.chain, q.open, q.grant = undecided, 0, 0, nil
+			q.state, q.chain, q.asking, q.open, q.grant = undecided, 0, 0, 0, nil
 		case q.state == denied:
 			return false, true
 		case q.state == granted:
@@ -154,51 +154,61 @@ type request struct {
 	bit         uint64 // of the action
 	fp          uint64
 	chain       uint64 // outcome that was visited last
+	asking      uint64 // by rules visited, of what others permit
 	open        uint64
 	grant       *rule // or the denial
 	with        []Claim
 	hashes      [8]uint64 // of the first claims in with
 	state       state
 	overridable bool
+	subtrees    bool        // collect what stands for subtrees alone
+	collect     *[]*element // instead of deciding
 }
 
-// walk visits the elements that cover the target, in the order of
-// pair.elements, and reports whether the decision is final.
-func (q *request) walk(p pair, rest string) bool {
-	for p.every != nil && p.own != nil {
-		if p.every.below.blocks != nil && q.visit(&p.every.below) || p.own.below.blocks != nil && q.visit(&p.own.below) {
+// walk visits the elements that cover the target, in the order of the plan:
+// those of subtrees, then those of this namespace alone, then those of this
+// name. It reports whether the decision is final.
+func (q *request) walk(p *plan) bool {
+	var buf [inlineTokens]int32
+	at := path{text: q.target.Namespace[1:]}
+	at.ends, at.more = cutPath(at.text, buf[:0], p.depth)
+	var here *place // the last place of this very namespace that has ends
+	count := 0
+	for i := range p.shapes {
+		s := &p.shapes[i]
+		if len(s.pattern) > len(at.ends) {
+			continue
+		}
+		x := s.find(&at)
+		if x == nil {
+			continue
+		}
+		if len(x.below.rules) > 0 && q.visit(&x.below, &at) {
 			return true
 		}
-		if rest == "" {
-			return (p.every.end != nil || p.own.end != nil) && q.ends(p)
+		if x.end != nil && len(s.pattern) == len(at.ends) && !at.more {
+			here, count = x, count+1
 		}
-		tok, tail := cutToken(rest)
-		if w := p.wild(); w != (pair{}) && q.walk(w, tail) {
-			return true
-		}
-		p, rest = p.kid(tok), tail
 	}
-	n := p.own
-	if n == nil {
-		n = p.every
+	switch {
+	case count == 0 || q.subtrees:
+		return false
+	case count == 1:
+		return q.ends(here.end, &at) || q.named(here.end, &at)
 	}
-	// From here on, mostly from the start, there is one tree.
-	for n != nil {
-		if n.below.blocks != nil && q.visit(&n.below) {
-			return true
+	for i := range p.shapes {
+		if s := &p.shapes[i]; len(s.pattern) == len(at.ends) {
+			if x := s.find(&at); x != nil && x.end != nil && q.ends(x.end, &at) {
+				return true
+			}
 		}
-		if rest == "" {
-			return n.end != nil && q.ends(pair{own: n})
+	}
+	for i := range p.shapes {
+		if s := &p.shapes[i]; len(s.pattern) == len(at.ends) {
+			if x := s.find(&at); x != nil && x.end != nil && q.named(x.end, &at) {
+				return true
+			}
 		}
-		tok, tail := cutToken(rest)
-		if n.wild != nil && q.walk(pair{own: n.wild}, tail) {
-			return true
-		}
-		if n.kids == nil {
-			return false
-		}
-		n, _ = n.kids.get(tok)
-		rest = tail
 	}
 	return false
 }
@@ -214,43 +224,45 @@ func cutToken(s string) (tok, tail string) {
 	return s, ""
 }
 
-func (q *request) ends(p pair) bool {
-	local := q.target.Local
-	for _, n := range [2]*node{p.every, p.own} {
-		if n == nil || n.end == nil {
-			continue
-		}
-		if n.end.exact.blocks != nil && q.visit(&n.end.exact) {
-			return true
-		}
-		if local == "" {
-			continue
-		}
-		if n.end.any.blocks != nil && q.visit(&n.end.any) {
-			return true
-		}
-		for i := range n.end.forms {
-			if n.end.forms[i].covers(local) && q.visit(n.end.forms[i].element) {
-				return true
-			}
-		}
+// ends visits what stands for one namespace, whatever the name.
+func (q *request) ends(e *ends, at *path) bool {
+	if len(e.exact.rules) > 0 && q.visit(&e.exact, at) {
+		return true
 	}
+	local := q.target.Local
 	if local == "" {
 		return false
 	}
-	for _, n := range [2]*node{p.every, p.own} {
-		if n != nil && n.end != nil && n.end.named.count > 0 {
-			if x, ok := n.end.named.get(local); ok && q.visit(x) {
-				return true
-			}
+	if len(e.any.rules) > 0 && q.visit(&e.any, at) {
+		return true
+	}
+	for i := range e.forms {
+		if e.forms[i].covers(local) && q.visit(e.forms[i].element, at) {
+			return true
 		}
 	}
 	return false
 }
 
-// visit asks the outcome of one element and reports whether the decision is
-// final: a grant is where denials do not count, a denial always.
-func (q *request) visit(e *element) bool {
+// named visits what stands for the name of the target.
+func (q *request) named(e *ends, at *path) bool {
+	if q.target.Local == "" || e.named.count == 0 {
+		return false
+	}
+	x, ok := e.named.get(q.target.Local)
+	return ok && q.visit(x, at)
+}
+
+// visit asks one element and reports whether the decision is final: a grant is
+// where denials do not count, a denial always.
+func (q *request) visit(e *element, at *path) bool {
+	if q.collect != nil {
+		*q.collect = append(*q.collect, e)
+		return false
+	}
+	if q.set.plainAfter(e, q.asking) {
+		return q.plain(e, at)
+	}
 	o := e.outcome.Load()
 	for o != nil && o.parent != q.chain {
 		o = o.next
@@ -259,12 +271,37 @@ func (q *request) visit(e *element) bool {
 		q.state = missing
 		return true
 	}
-	q.chain = o.id
+	q.chain, q.asking = o.id, o.asking
 	q.open |= o.open
 	if len(q.with) > 0 && o.given != nil && q.try(o.given) {
 		return true
 	}
 	return q.try(&o.rules)
+}
+
+// plain looks for a rule of a plain element that decides.
+func (q *request) plain(e *element, at *path) bool {
+	if e.acts&q.bit == 0 || q.state != undecided || e.some&q.fp == 0 && e.some != ^uint64(0) {
+		return false
+	}
+	for i := range e.rules {
+		if r := &e.rules[i]; r.need&^q.fp == 0 && r.acts&q.bit != 0 && q.grants(r, at) {
+			q.state, q.grant = granted, r
+			return !q.overridable
+		}
+	}
+	return false
+}
+
+// grants is applies, quicker where all that r asks for is a claim that is a
+// token of the namespace.
+func (q *request) grants(r *rule, at *path) bool {
+	if r.key == nil && r.more != nil && len(r.more.atoms) == 0 && len(r.more.leaves) == 1 {
+		if l := r.more.leaves[0]; l.token > 0 {
+			return q.makes(l.ref, l.hash, at.token(int(l.token-1)))
+		}
+	}
+	return q.applies(r)
 }
 
 // try looks for a rule of g that decides.

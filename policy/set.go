@@ -2,7 +2,6 @@ package policy
 
 import (
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"weak"
@@ -16,9 +15,13 @@ import (
 type Set struct {
 	types *Registry
 	vars  Variables
-	every *node   // realms of every type
-	roots []*node // by number of the type
 	docs  table[*source]
+
+	every   []shape   // of realms of every type
+	roots   [][]shape // by number of the type
+	plans   []plan    // by number of the type
+	untyped plan      // of a type that is not registered
+	askers  int       // rules that ask what others permit, but for those about a whole type
 }
 
 // source is a document in a Set.
@@ -57,7 +60,8 @@ func Compile(docs []*Document, vars Variables, types *Registry) (*Set, []Diagnos
 	if types == nil {
 		types, _ = NewRegistry(nil)
 	}
-	empty := &Set{types: types, vars: vars, roots: make([]*node, len(types.order))}
+	n := len(types.order)
+	empty := &Set{types: types, vars: vars, roots: make([][]shape, n), plans: make([]plan, n)}
 	return empty.change(docs, nil)
 }
 
@@ -94,7 +98,7 @@ func (s *Set) change(put []*Document, drop []string) (*Set, []Diagnostic) {
 	}
 	n := *s
 	n.roots = slices.Clone(s.roots)
-	b := builder{set: &n, txn: transactions.Add(1), atoms: map[Claim]*atom{}, refs: map[Reference]*Reference{}}
+	b := newBuilder(&n, transactions.Add(1))
 	for _, name := range drop {
 		b.remove(name)
 	}
@@ -102,141 +106,29 @@ func (s *Set) change(put []*Document, drop []string) (*Set, []Diagnostic) {
 		b.remove(d.Name)
 		b.add(d)
 	}
+	b.finish()
 	return &n, found
-}
-
-// builder makes one Set from another.
-type builder struct {
-	set   *Set
-	txn   uint64
-	atoms map[Claim]*atom
-	refs  map[Reference]*Reference
-}
-
-// root returns where the tree of a type hangs.
-func (b *builder) root(typ string) **node {
-	if typ == "*" {
-		return &b.set.every
-	}
-	return &b.set.roots[b.set.types.index(typ)]
-}
-
-func (b *builder) remove(name string) {
-	src, ok := b.set.docs.get(name)
-	if !ok {
-		return
-	}
-	b.set.docs = b.set.docs.remove(b.txn, name)
-	for _, p := range src.document().Policies {
-		root := b.root(p.Realm.Type)
-		ed := edit{txn: b.txn, drop: src}
-		*root = ed.at(*root, &p.Realm, p.Realm.Namespace)
-	}
-}
-
-func (b *builder) add(d *Document) {
-	src := &source{name: d.Name, text: d.Text, system: d.System}
-	w := weak.Make(d)
-	src.parsed.Store(&w)
-	c := compiler{src: src, vars: b.set.vars, types: b.set.types, atoms: b.atoms, refs: b.refs}
-	src.tables = tablesOf(d)
-	type place struct {
-		realm *Realm
-		rules []rule
-	}
-	var places []place
-	byRealm := map[string]int{}
-	ord := uint32(0)
-	for _, p := range d.Policies {
-		rules := c.policy(p, &ord)
-		if len(rules) == 0 {
-			continue
-		}
-		if len(d.Policies) == 1 {
-			places = append(places, place{&p.Realm, rules})
-			break
-		}
-		k := placeKey(&p.Realm)
-		i, ok := byRealm[k]
-		if !ok {
-			i = len(places)
-			byRealm[k] = i
-			places = append(places, place{&p.Realm, rules})
-			continue
-		}
-		places[i].rules = append(places[i].rules, rules...)
-	}
-	for _, p := range places {
-		root := b.root(p.realm.Type)
-		ed := edit{txn: b.txn, add: newBlock(src, p.rules)}
-		*root = ed.at(*root, p.realm, p.realm.Namespace)
-	}
-	b.set.docs = b.set.docs.put(b.txn, d.Name, src)
-}
-
-// placeKey is equal for realms whose rules stand at the same place.
-func placeKey(r *Realm) string {
-	var b strings.Builder
-	b.WriteString(r.Type)
-	write := func(tokens []string, sep string) {
-		for _, tok := range tokens {
-			if isFree(tok) {
-				tok = "*"
-			}
-			b.WriteString(sep + tok)
-		}
-	}
-	write(r.Namespace, "/")
-	switch {
-	case r.Form == Exactly:
-		b.WriteString("::")
-	case r.Any():
-		b.WriteString("::::")
-	case r.Form == Named:
-		write(r.Local, "::")
-	}
-	return b.String()
-}
-
-// tablesOf returns the tables of policy variables that d names.
-func tablesOf(d *Document) []string {
-	var out []string
-	note := func(r Reference) {
-		if t, _, ok := r.split(); ok && !slices.Contains(out, t) {
-			out = append(out, t)
-		}
-	}
-	for _, p := range d.Policies {
-		for _, r := range p.Rules {
-			for _, c := range r.any {
-				for _, k := range c {
-					note(k.Left)
-					note(k.Right.Ref)
-				}
-			}
-			for i := range r.Claims {
-				note(r.Claims[i].Value.Ref)
-			}
-		}
-	}
-	return out
 }
 
 // elements returns the elements that cover t, in the order of a decision.
 func (s *Set) elements(t Target) []*element {
-	return s.pair(s.types.index(t.Type)).elements(strings.TrimPrefix(t.Namespace, "/"), t.Local, nil)
+	var out []*element
+	q := request{target: t, collect: &out}
+	q.walk(s.plan(s.types.index(t.Type)))
+	return out
 }
 
-// pair returns the trees of the type with that number; -1 is none.
-func (s *Set) pair(index int) pair {
+// plan returns what a decision about the type with that number looks into; -1
+// is none of the types.
+func (s *Set) plan(index int) *plan {
 	if index < 0 {
-		return pair{every: s.every}
+		return &s.untyped
 	}
-	return pair{s.every, s.roots[index]}
+	return &s.plans[index]
 }
 
 // unfold works out every outcome that a decision about t needs.
-func (s *Set) unfold(t Target) []*outcome { return unfold(s.elements(t), s.types) }
+func (s *Set) unfold(t Target) []*outcome { return s.unfoldAll(s.elements(t)) }
 
 // Documents returns the names of the documents in order.
 func (s *Set) Documents() []string {

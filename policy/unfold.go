@@ -21,6 +21,7 @@ type outcome struct {
 	parent, id uint64
 	next       *outcome // the same element after other sequences
 	open       uint64   // actions whose derivations are not all written out
+	asking     uint64   // actions that subgoals ask for, here and before
 	rules      ruleGroup
 	given      *ruleGroup // rules that ask the enforcement for something, if there are any
 
@@ -72,16 +73,33 @@ func (e *element) outcomeAfter(parent uint64) *outcome {
 	return o
 }
 
-// unfold returns the outcomes of a sequence of elements.
-func unfold(chain []*element, types *Registry) []*outcome {
+// plainAfter reports whether a decision reads the rules of e as they are: no
+// rule before asks for what they permit, and no rule anywhere below. Such an
+// element has no outcome and is no part of the sequence.
+func (s *Set) plainAfter(e *element, asking uint64) bool {
+	return e.plain && e.acts&asking == 0 && s.askers == 0
+}
+
+// view is the rules of a plain element in the form of an outcome.
+func (e *element) view() *outcome {
+	return &outcome{rules: ruleGroup{acts: e.acts, some: e.some, rules: e.rules}}
+}
+
+// unfoldAll returns what each of a sequence of elements says, worked out where
+// it is not known.
+func (s *Set) unfoldAll(chain []*element) []*outcome {
 	unfolding.Lock()
 	defer unfolding.Unlock()
-	var done []*outcome
-	parent := uint64(0)
+	var all, before []*outcome
+	parent, asking := uint64(0), uint64(0)
 	for _, e := range chain {
+		if s.plainAfter(e, asking) {
+			all = append(all, e.view())
+			continue
+		}
 		o := e.outcomeAfter(parent)
 		if o == nil {
-			o = newOutcome(e, done, parent, types)
+			o = newOutcome(e, before, parent, s.types)
 			o.next = e.outcome.Load()
 			n := 1
 			for v := o; v.next != nil; v = v.next {
@@ -92,10 +110,10 @@ func unfold(chain []*element, types *Registry) []*outcome {
 			}
 			e.outcome.Store(o)
 		}
-		done = append(done, o)
-		parent = o.id
+		all, before = append(all, o), append(before, o)
+		parent, asking = o.id, o.asking
 	}
-	return done
+	return all
 }
 
 // unfolder works out one outcome.
@@ -116,25 +134,23 @@ func newOutcome(e *element, before []*outcome, parent uint64, types *Registry) *
 	u := unfolder{outcome: &outcome{parent: parent, id: outcomeID.Add(1)}, before: before, types: types}
 	if len(before) > 0 {
 		last := before[len(before)-1]
-		u.loose, u.asked = slices.Clip(last.loose), slices.Clip(last.asked)
+		u.loose, u.asked, u.asking = slices.Clip(last.loose), slices.Clip(last.asked), last.asking
 	}
 	var deps []*rule
-	for _, b := range e.blocks {
-		if b.hot > 0 {
-			u.hot = append(u.hot, b.rules[:b.hot])
-		}
-		for i := range b.rules {
-			switch r := &b.rules[i]; {
-			case r.more != nil && r.more.opaque:
-				u.opaque(r)
-			case r.more != nil && len(r.more.subs) > 0:
-				u.opaque(r)
-				u.dependent(r)
-				deps = append(deps, r)
-			default:
-				u.opaque(r)
-				u.queue = append(u.queue, r)
-			}
+	if e.hot > 0 {
+		u.hot = append(u.hot, e.rules[:e.hot:e.hot])
+	}
+	for i := range e.rules {
+		switch r := &e.rules[i]; {
+		case r.more != nil && r.more.opaque:
+			u.opaque(r)
+		case r.more != nil && len(r.more.subs) > 0:
+			u.opaque(r)
+			u.dependent(r)
+			deps = append(deps, r)
+		default:
+			u.opaque(r)
+			u.queue = append(u.queue, r)
 		}
 	}
 	// What needs no supply goes first: it makes most of the rest superfluous.
@@ -190,9 +206,13 @@ func (u *unfolder) dependent(r *rule) {
 			u.deps[s.hash] = append(u.deps[s.hash], d)
 			if v, _ := s.text.constant(); s.typ == "permit" {
 				u.askedActs |= u.types.bits[Action(v)]
+				u.asking |= u.types.bits[Action(v)]
 			}
 		} else {
 			u.other = append(u.other, d)
+			if s.typ == "permit" {
+				u.asking = ^uint64(0)
+			}
 		}
 		if !slices.Contains(u.asked, s.typ) {
 			u.asked = append(u.asked, s.typ)

@@ -62,11 +62,23 @@ func (t *turns) begin() {
 	t.passes++
 }
 
+// try begins what a pass does, unless a replacement is under way.
+func (t *turns) try() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.held {
+		return false
+	}
+	t.passes++
+	return true
+}
+
 func (t *turns) end() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.passes--
-	t.turn.Broadcast()
+	if t.passes--; t.passes == 0 && t.held {
+		t.turn.Broadcast()
+	}
 }
 
 // hold waits until no pass is under way; none begins then until release.

@@ -16,10 +16,14 @@ func (s *Service) write(tx *store.Tx, d *draft) error {
 	if err := w.shape(d); err != nil {
 		return err
 	}
+	same := d.w != nil && !d.fresh && d.w != d.base.Workload && d.w.Version == d.base.Workload.Version // edited there and back again
 	for n := range d.insts {
 		e := &d.insts[n]
 		if e.old == e.row {
 			continue
+		}
+		if same && e.row != nil {
+			e.row.SpecVersion = min(e.row.SpecVersion, d.w.Version)
 		}
 		if e.row != nil && e.old == nil {
 			if err := s.number(tx, d, e.row); err != nil {

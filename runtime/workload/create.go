@@ -104,6 +104,7 @@ func (s *Service) create(tx *store.Tx, n *NewWorkload, conds []Cond) (*draft, er
 		}
 	}
 	e := &edit{draft: newDraft(sn, tx.Now()), s: s, tx: tx}
+	e.fresh = true
 	if n.State == Started {
 		e.grow(n.Count)
 	}

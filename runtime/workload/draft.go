@@ -31,6 +31,7 @@ type draft struct {
 	changes  int       // rows edited
 	steps    int       // taken by a plan
 	more     bool      // stopped at the limit of one pass
+	fresh    bool      // base is of the same transaction
 }
 
 type slotEntry struct {
@@ -173,7 +174,7 @@ func (d *draft) dropSlot(k int) {
 func (d *draft) create(k int, gen uint64) int {
 	s := d.slots[k].row
 	d.changes++
-	return d.join(instEntry{row: &Instance{Workload: d.w.ID, Slot: s.Index, Gen: gen, SpecVersion: d.w.Version}})
+	return d.join(instEntry{row: &Instance{Workload: d.w.ID, Slot: s.Index, Gen: gen, SpecVersion: d.version()}})
 }
 
 // inSlot yields the positions of the instances of slot k that have not
@@ -196,6 +197,14 @@ func (d *draft) wakeAt(t time.Time) {
 }
 
 func (d *draft) effective(i *Instance) *Spec { return effective(d.w, d.gens, i.Gen) }
+
+// version is what the Version of the workload will be.
+func (d *draft) version() uint64 {
+	if d.fresh || d.w == d.base.Workload {
+		return d.base.Workload.Version
+	}
+	return d.base.Workload.Version + 1
+}
 
 // touched returns whether something is to be written.
 func (d *draft) touched() bool { return d.changes > 0 }

@@ -92,6 +92,8 @@ func (s *Service) Shutdown(ctx context.Context) error {
 	}
 	sup := s.sup
 	sup.suspending.Store(true)
+	sup.turns.hold() // what was accepted before has begun by then
+	sup.turns.release()
 	s.drain() // what was planned before has begun by then
 	for _, id := range s.occupied() {
 		sup.mark(id)

@@ -2,6 +2,7 @@ package workload
 
 import (
 	"context"
+	"math"
 	"strings"
 	"time"
 
@@ -30,7 +31,7 @@ func (sh *shard) pass(ctx context.Context, id string, check bool, reports []repo
 		}
 		return append(reports[:len(reports):len(reports)], sh.lost(sn)...)
 	}
-	now := s.clock()
+	now, index := s.clock(), v.Index()
 	d := newDraft(sn, now)
 	plan(d, lost(sn), sh.sup.world(v, ports))
 	if d.touched() || len(d.results) > 0 {
@@ -60,6 +61,7 @@ func (sh *shard) pass(ctx context.Context, id string, check bool, reports []repo
 				return err
 			}
 			sh.sup.own(tx.Index(), d)
+			index = tx.Index()
 			return nil
 		})
 		switch {
@@ -71,7 +73,7 @@ func (sh *shard) pass(ctx context.Context, id string, check bool, reports []repo
 				s.log.Warn("what a workload needs could not be written", "workload", id, "error", err)
 			}
 			sh.back(id, reports)
-			sh.sup.timers.set(id, sn.Workload.Seq, s.now().Add(retryCommit))
+			sh.sup.timers.set(id, sn.Workload.Seq, s.now().Add(retryCommit), v.Index())
 			return
 		}
 	}
@@ -79,7 +81,7 @@ func (sh *shard) pass(ctx context.Context, id string, check bool, reports []repo
 	if check {
 		sh.orphans(d)
 	}
-	sh.sup.timers.set(id, sn.Workload.Seq, d.wake)
+	sh.sup.timers.set(id, sn.Workload.Seq, d.wake, index)
 	if d.more || ports.short {
 		sh.push(id, false)
 	}
@@ -127,7 +129,7 @@ func (sh *shard) orphans(d *draft) {
 		}
 	}
 	for _, r := range all {
-		if !holds[r.key()] {
+		if !holds[r.key()] && r.born <= d.base.Index {
 			sh.remove(r.inst.Workload, r.key())
 			r.tell(verbLose, 0)
 		}
@@ -140,7 +142,7 @@ func (sh *shard) forget(id string) {
 		sh.remove(id, r.key())
 		r.tell(verbLose, 0)
 	}
-	sh.sup.timers.set(id, 0, time.Time{})
+	sh.sup.timers.set(id, 0, time.Time{}, math.MaxUint64)
 	sh.sup.s.books.drop(id)
 }
 
@@ -152,10 +154,11 @@ func (sh *shard) after(d *draft) {
 		c := &d.commands[k]
 		key := runKey{c.inst.ID, c.inst.Run}
 		switch c.verb {
+		case verbNone:
 		case verbStart:
-			r := newRunner(sh, d, c)
+			r := newRunner(sh, s.st.View(), d, c)
 			sh.add(r)
-			sh.sup.runs.Go(r.run)
+			sh.sup.begin(r)
 		case verbGo:
 			if r := sh.runner(id, key); r != nil {
 				r.proceed(c.inst.Env)
@@ -240,6 +243,7 @@ func (sup *supervisor) world(r store.Reader, ports *proposals) *world {
 		}
 		return false
 	}
+	w.short = func() bool { return ports.short }
 	w.port = func(machine string, p driver.Port) (driver.Bound, bool) { return ports.take(r, machine, p) }
 	w.env = func(d *draft, i *Instance) map[string]store.Sealed { return s.environment(r, d, i) }
 	w.runSlot = func(d *draft, i *Instance) bool { return runSlot(r, d, i) }

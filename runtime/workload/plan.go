@@ -12,14 +12,15 @@ import (
 type verb uint8
 
 const (
-	verbStart   verb = iota + 1 // begin a run
-	verbGo                      // after the setup
-	verbAttach                  // let the world reach it
-	verbUpdate                  // take over a newer version
-	verbStop                    // end it, gently for so long
-	verbRelease                 // the run is over: give back what it held
-	verbLose                    // its machine is gone
-	verbDrop                    // the row is gone: forget output and directory
+	verbNone    verb = iota // seen to
+	verbStart               // begin a run
+	verbGo                  // after the setup
+	verbAttach              // let the world reach it
+	verbUpdate              // take over a newer version
+	verbStop                // end it, gently for so long
+	verbRelease             // the run is over: give back what it held
+	verbLose                // its machine is gone
+	verbDrop                // the row is gone: forget output and directory
 )
 
 // command is a verb for one run. It is sent after the commit.
@@ -75,7 +76,9 @@ type world struct {
 	links     func(w *Workload) bool // each started target of its links has an instance that runs
 	sources   func(w *Workload) bool // no source of its links has still to stop
 	suspend   bool                   // the platform ends
-	limit     int                    // changes in one pass
+	limit     int                    // changes in one pass, 0 = no limit
+	short     func() bool            // there would have been a port, but none may be looked for now
+	keep      bool                   // rows that nobody may read any more are left to the next pass
 }
 
 // connects reports whether the connector has work to do for w.
@@ -121,11 +124,8 @@ func plan(d *draft, reports []report, wd *world) {
 			break
 		}
 	}
-	d.expire()
+	d.expire(wd.keep)
 	d.phase()
-	if d.w != nil && d.w != d.base.Workload {
-		d.more = true // its version moves: instances have to take it over
-	}
 }
 
 // byID returns the position of an instance, -1 if it is not there.
@@ -383,9 +383,9 @@ func (d *draft) serve(n int, ending bool, wd *world) bool {
 		d.inst(n).OpSeq = 0
 		return true
 	}
-	if i.State == StateRunning && i.SpecVersion < d.w.Version && i.Gen == d.w.Gen {
+	if i.State == StateRunning && i.SpecVersion < d.version() && i.Gen == d.w.Gen {
 		i = d.inst(n)
-		i.SpecVersion = d.w.Version
+		i.SpecVersion = d.version()
 		if wd.connects(d.w) {
 			i.State = StateUpdating
 			d.send(n, verbUpdate, 0)

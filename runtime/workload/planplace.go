@@ -152,6 +152,10 @@ func (d *draft) place(n int, wd *world) bool {
 	if at >= 0 {
 		var ok bool
 		if bound, ok = d.bind(i, spec, ms[at].ID, wd); !ok {
+			if wd.short != nil && wd.short() {
+				d.more = true
+				return false
+			}
 			at, lack = -1, "ports"
 		}
 	}
@@ -254,7 +258,7 @@ func (d *draft) failPlace(n int, wd *world, reason string) {
 func (d *draft) begin(n int, wd *world) {
 	i := d.inst(n)
 	i.Run++
-	i.Up, i.Next, i.Wait, i.StartedAt, i.SpecVersion = false, ActionNone, Wait{}, d.now, d.w.Version
+	i.Up, i.Next, i.Wait, i.StartedAt, i.SpecVersion = false, ActionNone, Wait{}, d.now, d.version()
 	if i.State = StateSetup; !wd.connects(d.w) {
 		i.State = StateStarting
 		d.makeEnv(i, wd)

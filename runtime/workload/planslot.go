@@ -189,9 +189,9 @@ func (d *draft) flap(wd *world) {
 }
 
 // expire drops the rows that nobody may read any more.
-func (d *draft) expire() {
+func (d *draft) expire(keep bool) {
 	b := &d.w.Spec.Behave
-	keep, rows := 0, 0
+	kept, rows := 0, 0
 	for n := range slices.Backward(d.insts) {
 		i := d.insts[n].row
 		if i == nil {
@@ -201,10 +201,14 @@ func (d *draft) expire() {
 		if i.Retired == nil || i.Exit.Stuck {
 			continue
 		}
-		keep++
+		kept++
 		end := i.Retired.Add(b.Retain)
-		if end.After(d.now) && (b.RetainMax <= 0 || keep <= b.RetainMax) {
+		if end.After(d.now) && (b.RetainMax <= 0 || kept <= b.RetainMax) {
 			d.wakeAt(end)
+			continue
+		}
+		if keep {
+			d.more = true
 			continue
 		}
 		d.commands = append(d.commands, command{inst: i, verb: verbDrop})
@@ -218,6 +222,10 @@ func (d *draft) expire() {
 	}
 	if end := d.w.Deleted.Add(b.Tombstone); end.After(d.now) {
 		d.wakeAt(end)
+		return
+	}
+	if keep {
+		d.more = true
 		return
 	}
 	d.w = nil

@@ -34,7 +34,8 @@ type runner struct {
 	cap  *capture // of a single run
 	args []byte
 
-	connected bool // it was prepared, and is to be released
+	connected bool   // it was prepared, and is to be released
+	born      uint64 // index of the commit that began the run, or of a later one
 
 	cancel context.CancelFunc // of what is under way before the run serves
 	early  context.Context
@@ -61,17 +62,17 @@ type wants struct {
 	env                                          map[string]store.Sealed // to proceed with
 }
 
-func newRunner(sh *shard, d *draft, c *command) *runner {
+func newRunner(sh *shard, rows store.Reader, d *draft, c *command) *runner {
 	s := sh.sup.s
 	r := &runner{sh: sh, s: s, w: d.w, inst: c.inst, spec: c.spec, drv: s.drivers[c.spec.Driver], signal: make(chan struct{}, 1)}
-	r.connected = c.inst.State == StateSetup
+	r.connected, r.born = c.inst.State == StateSetup, rows.Index()
 	r.early, r.cancel = context.WithCancel(context.Background())
 	book := s.books.of(c.inst.Workload, &c.spec.Logs)
 	r.out, r.err = book.writer(c.inst.ID, Stdout), book.writer(c.inst.ID, Stderr)
 	if c.inst.Slot == Once {
 		r.cap = &capture{}
 		r.out.tee, r.err.tee = r.cap.stdout, r.cap.stderr
-		if row, ok := results.Get(s.st.View(), c.inst.ID); ok {
+		if row, ok := results.Get(rows, c.inst.ID); ok {
 			r.args = row.Args
 		}
 	}
@@ -189,9 +190,9 @@ func (r *runner) setup() (map[string]store.Sealed, bool) {
 	r.report(eventSetup, func(rep *report) { rep.env = prepared })
 	for {
 		switch w := r.told(); {
-		case w.stop || w.release || w.lose:
+		case w.release || w.lose:
 			return nil, false
-		case w.proceed:
+		case w.proceed || w.stop: // a start that is stopped already ends as one that was cut short
 			return w.env, true
 		}
 		<-r.signal

@@ -39,7 +39,7 @@ func (s *Service) RunOnce(ctx context.Context, id string, run Single, conds ...C
 		if !ok || !d.Can().RunOnce {
 			return atoll.Errorf(atoll.Conflict, op, "the driver %q cannot run something once", e.w.Spec.Driver)
 		}
-		i := &Instance{Workload: e.w.ID, Slot: Once, Gen: e.w.Gen, SpecVersion: e.w.Version, Cause: run.Cause}
+		i := &Instance{Workload: e.w.ID, Slot: Once, Gen: e.w.Gen, SpecVersion: e.version(), Cause: run.Cause}
 		if e.w.Spec.Behave.Runs.Max > 0 {
 			i.Group = e.w.Tenant + "/" // a group of its own even without a tenant
 			if instancesByGroup.Count(e.tx, store.KeyOf(i.Group, false)) >= s.queue {

@@ -203,36 +203,6 @@ func (s *Service) changeWithin(ctx context.Context, op, id string, action policy
 	return snap, atoll.Wrap(op, err)
 }
 
-// transact writes the draft that fn makes, lets within, which may be nil, add to
-// it, tells the supervisor and returns the state at acceptance.
-func (s *Service) transact(ctx context.Context, fn func(tx *store.Tx) (*draft, error), within func(*store.Tx, *Snapshot) error) (*Snapshot, error) {
-	var snap *Snapshot
-	var d *draft
-	_, err := s.st.Update(ctx, func(tx *store.Tx) (err error) {
-		if d, err = fn(tx); err != nil {
-			return err
-		}
-		if err := s.write(tx, d); err != nil {
-			return err
-		}
-		snap = d.snapshot(tx.Index())
-		if within != nil {
-			if err := within(tx, snap); err != nil {
-				return err
-			}
-		}
-		s.sup.own(tx.Index(), d)
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	if d.touched() {
-		s.sup.mark(snap.Workload.ID)
-	}
-	return snap, nil
-}
-
 // accept records an operation on the workload as a whole, and that every
 // instance it touched has still to answer it.
 func (e *edit) accept(kind OpKind) {

@@ -94,6 +94,12 @@ func (x *stepper) open() {
 		x.t.Fatal(err)
 	}
 	x.s.life.Store(live)
+	x.s.sup.divert = func(d *draft) {
+		x.moves(d)
+		for k := range d.commands {
+			x.command(&d.commands[k])
+		}
+	}
 }
 
 // simConnector has links that are always ready.

@@ -29,6 +29,8 @@ type supervisor struct {
 	tasks      sync.WaitGroup // shards, watcher, timers
 	runs       sync.WaitGroup // runners
 
+	divert func(*draft) // what takes committed operations instead; nil = the supervisor
+
 	mu    sync.Mutex // innermost
 	owned map[uint64]any
 }
@@ -52,6 +54,9 @@ func newSupervisor(s *Service) *supervisor {
 func (sup *supervisor) shard(id string) *shard {
 	return sup.shards[maphash.String(sup.seed, id)%uint64(len(sup.shards))]
 }
+
+// begin lets a runner run.
+func (sup *supervisor) begin(r *runner) { sup.runs.Go(r.run) }
 
 // mark lets the workload be looked at.
 func (sup *supervisor) mark(id string) { sup.shard(id).push(id, false) }

@@ -25,14 +25,17 @@ type due struct {
 	seq uint64
 	id  string
 	pos int
+
+	index uint64
 }
 
 func newTimers(now func() time.Time, fire func(string)) *timers {
 	return &timers{now: now, fire: fire, byID: map[string]*due{}, changed: make(chan struct{}, 1)}
 }
 
-// set makes at the time of workload id; zero is none.
-func (t *timers) set(id string, seq uint64, at time.Time) {
+// set makes at the time of workload id, as follows from its state of index; zero
+// is none. What follows from an older state than the last is ignored.
+func (t *timers) set(id string, seq uint64, at time.Time, index uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var first *due
@@ -41,17 +44,19 @@ func (t *timers) set(id string, seq uint64, at time.Time) {
 	}
 	e := t.byID[id]
 	switch {
+	case e != nil && index < e.index:
+		return
 	case at.IsZero() && e == nil:
 		return
 	case at.IsZero():
 		heap.Remove(&t.due, e.pos)
 		delete(t.byID, id)
 	case e == nil:
-		e = &due{at: at, seq: seq, id: id}
+		e = &due{at: at, seq: seq, id: id, index: index}
 		t.byID[id] = e
 		heap.Push(&t.due, e)
 	default:
-		e.at = at
+		e.at, e.index = at, index
 		heap.Fix(&t.due, e.pos)
 	}
 	if len(t.due) > 0 && (t.due[0] != first || t.due[0] == e) {

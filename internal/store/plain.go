@@ -5,7 +5,9 @@ import (
 	stdjson "encoding/json"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -78,7 +80,12 @@ func (c *checkMaker) make(t reflect.Type, path string) plainCheck {
 }
 
 func (c *checkMaker) scalar(t reflect.Type, path string) plainCheck {
-	if isText(t) {
+	switch {
+	case t == reflect.TypeFor[Sealed]():
+		return checkText
+	case isText(t) && t.Kind() == reflect.Uint8:
+		return checkWord(t)
+	case isText(t):
 		return checkEncodes
 	}
 	switch t.Kind() {
@@ -94,12 +101,7 @@ func (c *checkMaker) scalar(t reflect.Type, path string) plainCheck {
 			return nil
 		}
 	case reflect.String:
-		return func(v reflect.Value) []atoll.Finding {
-			if !utf8.ValidString(v.String()) {
-				return fault("is not UTF-8")
-			}
-			return nil
-		}
+		return checkText
 	}
 	return c.refuse(path, t.String()+" is not plain data")
 }
@@ -238,6 +240,29 @@ func isText(t reflect.Type) bool {
 	reads := p.Implements(reflect.TypeFor[stdjson.Unmarshaler]()) || p.Implements(reflect.TypeFor[json.UnmarshalerFrom]()) ||
 		p.Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
 	return writes && reads
+}
+
+func checkText(v reflect.Value) []atoll.Finding {
+	if !utf8.ValidString(v.String()) {
+		return fault("is not UTF-8")
+	}
+	return nil
+}
+
+// checkWord tries the encoder of an enumeration once for each of its values.
+func checkWord(t reflect.Type) plainCheck {
+	findings := sync.OnceValue(func() *[256][]atoll.Finding {
+		var all [256][]atoll.Finding
+		v := reflect.New(t).Elem()
+		for n := range all {
+			v.SetUint(uint64(n))
+			all[n] = checkEncodes(v)
+		}
+		return &all
+	})
+	return func(v reflect.Value) []atoll.Finding {
+		return slices.Clone(findings()[v.Uint()]) // paths are put in front of it
+	}
 }
 
 // checkEncodes tries the encoder of the type itself.

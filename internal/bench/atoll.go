@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -106,8 +107,8 @@ func post(p runtime.Port, n int) {
 	}
 }
 
-func atollChain(length, senders int) func(n int) {
-	return func(n int) {
+func atollChain(length, senders int) func(n int) float64 {
+	return func(n int) (cost float64) {
 		withEngine(func(e *runtime.Engine) {
 			c := newCounting(n)
 			var makers []func() actor.Actor
@@ -115,9 +116,12 @@ func atollChain(length, senders int) func(n int) {
 				makers = append(makers, hand)
 			}
 			p := portOf(e, pipeline(append(makers, func() actor.Actor { return c })...))
-			each(senders, n, func(n int) { post(p, n) })
-			<-c.done
+			cost = perOp(n, func() {
+				each(senders, n, func(n int) { post(p, n) })
+				<-c.done
+			})
 		})
+		return cost
 	}
 }
 
@@ -161,4 +165,66 @@ func atollSpawn(measure func(spawn func(k int))) {
 		measure(func(k int) { all[k] = must(e.Spawn(c, runtime.SpawnOptions{})) })
 		keep(all)
 	})
+}
+
+func atollParse(n int) float64 {
+	b := []byte(text)
+	return perOp(n, func() {
+		for range n {
+			must(actor.Parse(b))
+		}
+	})
+}
+
+func standardParse(n int) float64 {
+	b := []byte(text)
+	return perOp(n, func() {
+		for range n {
+			var m map[string]any
+			if err := json.Unmarshal(b, &m); err != nil {
+				panic(err)
+			}
+		}
+	})
+}
+
+// atollBeside times events of a tenant with one runtime while another keeps that
+// many runtimes busy.
+func atollBeside(others int) func(n int, times []time.Duration) {
+	return func(n int, times []time.Duration) {
+		withEngine(func(e *runtime.Engine) {
+			busy := make([]runtime.Port, others)
+			for k := range busy {
+				busy[k] = must(must(e.Spawn(pipeline(hand), runtime.SpawnOptions{Tenant: "busy"})).Port("a0"))
+			}
+			got := make(chan time.Time, 1)
+			one := must(must(e.Spawn(pipeline(func() actor.Actor {
+				return actor.Func(func(actor.Context, *actor.Event) (*actor.Event, error) {
+					got <- time.Now()
+					return nil, nil
+				})
+			}), runtime.SpawnOptions{Tenant: "single"})).Port("a0"))
+			stop, ended := make(chan struct{}), make(chan struct{})
+			go func() {
+				defer close(ended)
+				for others > 0 {
+					for _, p := range busy {
+						select {
+						case <-stop:
+							return
+						default:
+						}
+						_ = p.TryPost(event) // a full mailbox is a busy one
+					}
+				}
+			}()
+			for k := range times {
+				start := time.Now()
+				post(one, 1)
+				times[k] = (<-got).Sub(start)
+			}
+			close(stop)
+			<-ended
+		})
+	}
 }

@@ -1,99 +1,162 @@
-// Command bench measures the event engine beside hollywood, protoactor-go and
-// floors made of the standard library, all in one run, and prints a table.
-// Ratios within a run carry over between machines; times do not.
+// Command bench measures the platform beside its peers, in one run, and prints a
+// table with the ratios and what they were meant to be. Ratios within a run carry
+// over between machines; times do not.
 //
-//	go run . [-rounds 5] [-scale 1.0] [-only chain]
+//	go run . [-rounds 11] [-only chain] [-details]
+//
+// The event engine stands beside hollywood, protoactor-go and floors made of the
+// standard library; pipelines beside Benthos and Bento, each in a process of its
+// own since their modules exclude each other, with Atoll in both; the store and
+// HTTP beside the floors of their benchmarks.
 package main
 
 import (
+	"bufio"
+	"bytes"
+	"encoding/json"
 	"flag"
 	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	goruntime "runtime"
-	"slices"
+	"strconv"
 	"strings"
 	"time"
+
+	"github.com/atoll-platform/atoll/internal/bench/measure"
 )
 
-// scenario is one row block of the table: a measure that several
-// implementations are put to.
-type scenario struct {
-	name  string
-	n     int
-	unit  string
-	runs  []run
-	peers []string // compared with the best of these
-}
-
-// run measures n operations of one implementation and returns what one costs,
-// smaller being better.
-type run struct {
-	name string
-	f    func(n int) float64
-}
-
-// perOp times f as a whole.
-func perOp(f func(n int)) func(n int) float64 {
-	return func(n int) float64 {
-		start := time.Now()
-		f(n)
-		return float64(time.Since(start)) / float64(n)
-	}
-}
-
-// quantileOp times each call of f and returns the quantile q.
-func quantileOp(q float64, f func(n int, times []time.Duration)) func(n int) float64 {
-	return func(n int) float64 {
-		times := make([]time.Duration, n)
-		f(n, times)
-		slices.Sort(times)
-		return float64(times[int(q*float64(n-1))])
-	}
-}
-
 func main() {
-	rounds := flag.Int("rounds", 5, "times that each measure is taken")
-	scale := flag.Float64("scale", 1, "factor on the number of operations")
-	only := flag.String("only", "", "measure only scenarios whose name contains this")
+	rounds := flag.Int("rounds", 11, "times that each measure is taken")
+	only := flag.String("only", "", "measure only what has this in its name")
+	details := flag.Bool("details", false, "print what each implementation took, too")
 	flag.Parse()
-	fmt.Printf("%s, GOMAXPROCS %d, %d rounds, medians\n\n", goruntime.Version(), goruntime.GOMAXPROCS(0), *rounds)
-	fmt.Println("| scenario | implementation | cost | min..max | best peer / this | floor / this |")
-	fmt.Println("|---|---|---:|---:|---:|---:|")
-	for _, s := range scenarios() {
-		if strings.Contains(s.name, *only) {
-			s.print(*rounds, max(1, int(float64(s.n)**scale)))
+	start := time.Now()
+	fmt.Printf("%s, GOMAXPROCS %d, %d rounds, medians; load before %s\n\n", goruntime.Version(), goruntime.GOMAXPROCS(0), *rounds, load())
+	var all []measure.Result
+	add := func(rs ...measure.Result) {
+		for _, r := range rs {
+			fmt.Fprintf(os.Stderr, "%4.0f s  %s\n", time.Since(start).Seconds(), r.Name)
+			all = append(all, r)
 		}
 	}
+	for _, s := range scenarios() {
+		if strings.Contains(s.Name, *only) {
+			add(s.Measure(*rounds))
+		}
+	}
+	for _, peer := range []string{"benthos", "bento"} {
+		add(must(pipelines(peer, *rounds, *only))...)
+	}
+	for _, p := range pairs {
+		if strings.Contains(p.scenario.Name, *only) {
+			add(must(p.measure(*rounds)))
+		}
+	}
+	measure.Summary(os.Stdout, all)
+	if *details {
+		fmt.Println()
+		measure.Details(os.Stdout, all)
+	}
+	fmt.Printf("\n%.0f s; load after %s\n", time.Since(start).Seconds(), load())
 }
 
-// print takes all measures of s in turn, round by round, so that what else the
-// machine does falls on all of them.
-func (s scenario) print(rounds, n int) {
-	costs := make([][]float64, len(s.runs))
-	for range rounds {
-		for k, r := range s.runs {
-			goruntime.GC()
-			costs[k] = append(costs[k], r.f(n))
+// load tells how busy the machine is, where it can be read.
+func load() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	return strings.Join(strings.Fields(string(text))[:3], " ")
+}
+
+// here is the directory of this module.
+func here() string {
+	out := must(exec.Command("go", "env", "GOMOD").Output())
+	return filepath.Dir(strings.TrimSpace(string(out)))
+}
+
+// pipelines measures the stream processor of that directory in a process of its own.
+func pipelines(peer string, rounds int, only string) ([]measure.Result, error) {
+	cmd := exec.Command("go", "run", ".", "-rounds", fmt.Sprint(rounds), "-only", only, "-json")
+	cmd.Dir = filepath.Join(here(), peer)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", peer, err)
+	}
+	var rs []measure.Result
+	return rs, json.Unmarshal(out, &rs)
+}
+
+// pair is two benchmarks of a package, ours and the floor that it stands beside.
+type pair struct {
+	scenario     measure.Scenario
+	dir          string // below the root
+	pattern      string
+	ours, beside string // benchmarks, without the processors, and units; beside may be empty
+}
+
+// pairs are measured with the benchmarks beside the code.
+var pairs = []pair{
+	{measure.Scenario{Name: "memory of a queued event beyond its text", Unit: "B", Rounds: 3, Goal: measure.Goal{Must: 130, Aim: 112, AtMost: true}}, "runtime", "BenchmarkQueuedEvent", "QueuedEvent over-B/event", ""},
+	{measure.Scenario{Name: "store: read by id", Unit: "ns", Goal: measure.Goal{Must: 1 / 1.3, Aim: 2}}, "internal/store", "BenchmarkGetByID/(raw|store)/1000$", "GetByID/store/1000 ns/op", "GetByID/raw/1000 ns/op"},
+	{measure.Scenario{Name: "store: write one row", Unit: "ns", Goal: measure.Goal{Must: 1 / 1.5, Aim: 1}}, "internal/store", "BenchmarkWriteOne/(raw|store)/1000$", "WriteOne/store/1000 ns/op", "WriteOne/raw/1000 ns/op"},
+	{measure.Scenario{Name: "POST of an event over loopback", Unit: "ns", Goal: measure.Goal{Must: 0.75, Aim: 0.85}}, "httpapi", "BenchmarkPostEvent/(only|without)", "PostEvent/without_credentials ns/op", "PostEvent/only_reading_the_body ns/op"},
+}
+
+func (p pair) measure(rounds int) (measure.Result, error) {
+	tmp, err := os.MkdirTemp("", "bench")
+	if err != nil {
+		return measure.Result{}, err
+	}
+	defer os.RemoveAll(tmp)
+	dir, bin := filepath.Join(here(), "..", "..", p.dir), filepath.Join(tmp, "bench.test")
+	build := exec.Command("go", "test", "-c", "-o", bin, ".")
+	build.Dir, build.Stderr = dir, os.Stderr
+	if err := build.Run(); err != nil {
+		return measure.Result{}, fmt.Errorf("%s: %w", p.dir, err)
+	}
+	var took map[string]float64
+	s := p.scenario
+	s.Impls = []measure.Impl{{Name: measure.Ours, Run: func(int) float64 { return took[p.ours] }}}
+	if p.beside != "" {
+		s.Peers = []string{"floor"}
+		s.Impls = append(s.Impls, measure.Impl{Name: "floor", Run: func(int) float64 { return took[p.beside] }})
+	}
+	return s.MeasureTogether(rounds, func() error {
+		took, err = benchmarks(dir, bin, p.pattern)
+		return err
+	})
+}
+
+// benchmarks runs the benchmarks of a test binary and returns what they report
+// by name and unit.
+func benchmarks(dir, bin, pattern string) (map[string]float64, error) {
+	cmd := exec.Command(bin, "-test.run", "^$", "-test.bench", pattern, "-test.benchtime", "100ms")
+	cmd.Dir, cmd.Stderr = dir, os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", pattern, err)
+	}
+	took := make(map[string]float64)
+	for lines := bufio.NewScanner(bytes.NewReader(out)); lines.Scan(); {
+		words := strings.Fields(lines.Text())
+		if len(words) < 4 || !strings.HasPrefix(words[0], "Benchmark") {
+			continue
+		}
+		name := strings.TrimPrefix(words[0], "Benchmark")
+		if at := strings.LastIndexByte(name, '-'); at > 0 {
+			name = name[:at]
+		}
+		for k := 2; k+1 < len(words); k += 2 {
+			v, err := strconv.ParseFloat(words[k], 64)
+			if err != nil {
+				return nil, err
+			}
+			took[name+" "+words[k+1]] = v
 		}
 	}
-	median := make(map[string]float64)
-	for k, r := range s.runs {
-		slices.Sort(costs[k])
-		median[r.name] = costs[k][rounds/2]
-	}
-	peer := 0.0
-	for _, p := range s.peers {
-		if m := median[p]; peer == 0 || m < peer {
-			peer = m
-		}
-	}
-	ratio := func(a, b float64) string {
-		if a == 0 {
-			return "-"
-		}
-		return fmt.Sprintf("%.2f", a/b)
-	}
-	for k, r := range s.runs {
-		fmt.Printf("| %s | %s | %.0f %s | %.0f..%.0f | %s | %s |\n", s.name, r.name, median[r.name], s.unit,
-			costs[k][0], costs[k][rounds-1], ratio(peer, median[r.name]), ratio(median["floor"], median[r.name]))
-	}
+	return took, nil
 }

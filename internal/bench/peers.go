@@ -21,8 +21,8 @@ func protoactor() *proto.ActorSystem {
 	return proto.NewActorSystem(proto.WithLoggerFactory(func(*proto.ActorSystem) *slog.Logger { return slog.New(slog.DiscardHandler) }))
 }
 
-func hollywoodChain(length, senders int) func(n int) {
-	return func(n int) {
+func hollywoodChain(length, senders int) func(n int) float64 {
+	return func(n int) float64 {
 		e := hollywood()
 		c := newCounting(n)
 		next := e.SpawnFunc(func(x *actor.Context) {
@@ -41,21 +41,24 @@ func hollywoodChain(length, senders int) func(n int) {
 			pids = append(pids, next)
 		}
 		var sent atomic.Int64
-		each(senders, n, func(n int) {
-			for range n {
-				e.Send(next, event)
-				c.window(int(sent.Add(1)))
-			}
+		cost := perOp(n, func() {
+			each(senders, n, func(n int) {
+				for range n {
+					e.Send(next, event)
+					c.window(int(sent.Add(1)))
+				}
+			})
+			<-c.done
 		})
-		<-c.done
 		for _, p := range pids {
 			<-e.Poison(p).Done()
 		}
+		return cost
 	}
 }
 
-func protoChain(length, senders int) func(n int) {
-	return func(n int) {
+func protoChain(length, senders int) func(n int) float64 {
+	return func(n int) float64 {
 		s := protoactor()
 		c := newCounting(n)
 		next := s.Root.Spawn(proto.PropsFromFunc(func(x proto.Context) {
@@ -72,14 +75,17 @@ func protoChain(length, senders int) func(n int) {
 			}))
 		}
 		var sent atomic.Int64
-		each(senders, n, func(n int) {
-			for range n {
-				s.Root.Send(next, event)
-				c.window(int(sent.Add(1)))
-			}
+		cost := perOp(n, func() {
+			each(senders, n, func(n int) {
+				for range n {
+					s.Root.Send(next, event)
+					c.window(int(sent.Add(1)))
+				}
+			})
+			<-c.done
 		})
-		<-c.done
 		s.Shutdown()
+		return cost
 	}
 }
 

@@ -2,16 +2,18 @@ package main
 
 import (
 	goruntime "runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	atoll "github.com/atoll-platform/atoll/actor"
+	"github.com/atoll-platform/atoll/internal/bench/measure"
 )
 
 const (
-	many    = 10_000  // actors of the sparse scenario
-	spawned = 200_000 // actors of the spawn scenario
+	many    = 10_000 // actors of the sparse scenario
+	spawned = 50_000 // actors of the spawn scenario
 )
 
 func pause() { goruntime.Gosched() }
@@ -48,60 +50,89 @@ func sparse(n int, got *atomic.Int64, send func(k int)) time.Duration {
 	return time.Since(start)
 }
 
-func scenarios() []scenario {
+// perOp returns what one of n operations costs that f performs.
+func perOp(n int, f func()) float64 {
+	start := time.Now()
+	f()
+	return float64(time.Since(start)) / float64(n)
+}
+
+// quantileOp has f time n calls and returns the quantile q.
+func quantileOp(q float64, f func(n int, times []time.Duration)) func(n int) float64 {
+	return func(n int) float64 {
+		times := make([]time.Duration, n)
+		f(n, times)
+		slices.Sort(times)
+		return float64(times[int(q*float64(n-1))])
+	}
+}
+
+// scenarios are the measures of the event engine.
+func scenarios() []measure.Scenario {
 	actors := []string{"hollywood", "protoactor"}
-	chain := func(name string, length, senders, n int, floor func(n int)) scenario {
-		return scenario{name, n, "ns", []run{
-			{"floor", perOp(floor)},
-			{"hollywood", perOp(hollywoodChain(length, senders))},
-			{"protoactor", perOp(protoChain(length, senders))},
-			{"atoll", perOp(atollChain(length, senders))},
-		}, actors}
+	chain := func(name string, length, senders, n int, goal measure.Goal, floor func(n int) float64) measure.Scenario {
+		return measure.Scenario{Name: name, Unit: "ns", N: n, Peers: actors, Goal: goal, Impls: []measure.Impl{
+			{Name: "floor", Run: floor},
+			{Name: "hollywood", Run: hollywoodChain(length, senders)},
+			{Name: "protoactor", Run: protoChain(length, senders)},
+			{Name: measure.Ours, Run: atollChain(length, senders)},
+		}}
 	}
-	ask := func(name string, q float64, busy bool) scenario {
-		return scenario{name, 50_000, "ns", []run{
-			{"floor", quantileOp(q, floorAsk)},
-			{"hollywood", quantileOp(q, hollywoodAsk(busy))},
-			{"protoactor", quantileOp(q, protoAsk(busy))},
-			{"atoll", quantileOp(q, atollAsk(busy))},
-		}, actors}
+	ask := func(name string, q float64, busy bool, goal measure.Goal) measure.Scenario {
+		return measure.Scenario{Name: name, Unit: "ns", N: 10_000, Peers: actors, Goal: goal, Impls: []measure.Impl{
+			{Name: "floor", Run: quantileOp(q, floorAsk)},
+			{Name: "hollywood", Run: quantileOp(q, hollywoodAsk(busy))},
+			{Name: "protoactor", Run: quantileOp(q, protoAsk(busy))},
+			{Name: measure.Ours, Run: quantileOp(q, atollAsk(busy))},
+		}}
 	}
-	bytes := func(f func(func(func(int)))) func(int) float64 {
-		return func(int) float64 {
-			var per float64
-			f(func(spawn func(k int)) {
-				before := heap()
-				for k := range spawned {
-					spawn(k)
-				}
-				per = float64(heap()-before) / spawned
-			})
-			return per
+	spawn := func(name, unit string, rounds int, goal measure.Goal, cost func(all func(n int)) float64) measure.Scenario {
+		of := func(f func(func(func(int)))) func(int) float64 {
+			return func(int) float64 {
+				var c float64
+				f(func(spawn func(k int)) {
+					c = cost(func(n int) {
+						for k := range n {
+							spawn(k)
+						}
+					})
+				})
+				return c
+			}
 		}
+		return measure.Scenario{Name: name, Unit: unit, N: 1, Rounds: rounds, Peers: actors, Goal: goal, Impls: []measure.Impl{
+			{Name: "hollywood", Run: of(hollywoodSpawn)},
+			{Name: "protoactor", Run: of(protoSpawn)},
+			{Name: measure.Ours, Run: of(atollSpawn)},
+		}}
 	}
-	nanos := func(f func(func(func(int)))) func(int) float64 {
-		return func(int) float64 {
-			var per float64
-			f(func(spawn func(k int)) {
-				start := time.Now()
-				for k := range spawned {
-					spawn(k)
-				}
-				per = float64(time.Since(start)) / spawned
-			})
-			return per
-		}
+	nanos := func(all func(n int)) float64 { return perOp(spawned, func() { all(spawned) }) }
+	bytes := func(all func(n int)) float64 {
+		before := heap()
+		all(spawned)
+		return float64(heap()-before) / spawned
 	}
-	return []scenario{
-		chain("one to one", 1, 1, 1_000_000, floorRing(1)),
-		chain("eight to one", 1, 8, 1_000_000, floorRing(8)),
-		chain("chain of five", 5, 1, 500_000, floorDirect),
-		{"10,000 sparse", 500_000, "ns", []run{{"hollywood", hollywoodSparse}, {"protoactor", protoSparse}, {"atoll", atollSparse}}, actors},
-		ask("ask idle p50", 0.5, false),
-		ask("ask idle p99", 0.99, false),
-		ask("ask busy p50", 0.5, true),
-		{"spawn time", 1, "ns", []run{{"hollywood", nanos(hollywoodSpawn)}, {"protoactor", nanos(protoSpawn)}, {"atoll", nanos(atollSpawn)}}, actors},
-		{"idle memory", 1, "B", []run{{"hollywood", bytes(hollywoodSpawn)}, {"protoactor", bytes(protoSpawn)}, {"atoll", bytes(atollSpawn)}}, actors},
+	return []measure.Scenario{
+		chain("one sender to one actor", 1, 1, 400_000, measure.Goal{Must: 1.7, Aim: 2}, floorRing(1)),
+		chain("eight senders to one actor", 1, 8, 400_000, measure.Goal{Must: 2, Aim: 2.8}, floorRing(8)),
+		chain("a chain of five actors", 5, 1, 200_000, measure.Goal{Must: 6, Aim: 10}, floorDirect),
+		{
+			Name: "10,000 runtimes, one event each in turn", Unit: "ns", N: 100_000, Peers: actors, Goal: measure.Goal{Must: 5, Aim: 8},
+			Impls: []measure.Impl{{Name: "hollywood", Run: hollywoodSparse}, {Name: "protoactor", Run: protoSparse}, {Name: measure.Ours, Run: atollSparse}},
+		},
+		ask("ask an idle runtime, median", 0.5, false, measure.Goal{Must: 8, Aim: 15}),
+		ask("ask an idle runtime, p99", 0.99, false, measure.Goal{Must: 10, Aim: 40}),
+		ask("ask a busy runtime, median", 0.5, true, measure.Goal{Must: 1.8, Aim: 2.3}),
+		spawn("make an actor", "ns", 0, measure.Goal{Must: 3, Aim: 5}, nanos),
+		spawn("memory of an idle actor", "B", 3, measure.Goal{Must: 240, Aim: 180, AtMost: true}, bytes),
+		{
+			Name: "parse an event of 120 bytes", Unit: "ns", N: 50_000, Peers: []string{"encoding/json"}, Goal: measure.Goal{Aim: 600, AtMost: true},
+			Impls: []measure.Impl{{Name: "encoding/json", Run: standardParse}, {Name: measure.Ours, Run: atollParse}},
+		},
+		{
+			Name: "p99 of one runtime beside 10,000 busy ones of another tenant", Unit: "ns", N: 2_000, Rounds: 3,
+			Impls: []measure.Impl{{Name: "alone", Run: quantileOp(0.99, atollBeside(0))}, {Name: measure.Ours, Run: quantileOp(0.99, atollBeside(many))}},
+		},
 	}
 }
 
@@ -114,20 +145,22 @@ func heap() int64 {
 }
 
 // floorDirect is five direct calls.
-func floorDirect(n int) {
+func floorDirect(n int) float64 {
 	c := newCounting(n)
 	acts := []atoll.Actor{hand(), hand(), hand(), hand(), c}
-	for range n {
-		e := event
-		for _, a := range acts {
-			e, _ = a.Trigger(nil, e)
+	return perOp(n, func() {
+		for range n {
+			e := event
+			for _, a := range acts {
+				e, _ = a.Trigger(nil, e)
+			}
 		}
-	}
+	})
 }
 
 // floorRing is a ring of 1,024 pointers under a mutex with two conditions.
-func floorRing(senders int) func(n int) {
-	return func(n int) {
+func floorRing(senders int) func(n int) float64 {
+	return func(n int) float64 {
 		var mu sync.Mutex
 		some, space := sync.NewCond(&mu), sync.NewCond(&mu)
 		var buf [1024]*atoll.Event
@@ -149,20 +182,22 @@ func floorRing(senders int) func(n int) {
 				_, _ = c.Trigger(nil, e)
 			}
 		}()
-		each(senders, n, func(n int) {
-			for range n {
-				mu.Lock()
-				for count == len(buf) {
-					space.Wait()
+		return perOp(n, func() {
+			each(senders, n, func(n int) {
+				for range n {
+					mu.Lock()
+					for count == len(buf) {
+						space.Wait()
+					}
+					buf[(first+count)%len(buf)] = event
+					if count++; count == 1 {
+						some.Signal()
+					}
+					mu.Unlock()
 				}
-				buf[(first+count)%len(buf)] = event
-				if count++; count == 1 {
-					some.Signal()
-				}
-				mu.Unlock()
-			}
+			})
+			<-c.done
 		})
-		<-c.done
 	}
 }
 

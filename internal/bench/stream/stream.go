@@ -9,22 +9,44 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"os"
 	goruntime "runtime"
-	"slices"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/atoll-platform/atoll/actor"
 	"github.com/atoll-platform/atoll/actor/builtin"
+	"github.com/atoll-platform/atoll/internal/bench/measure"
 	"github.com/atoll-platform/atoll/runtime"
 )
 
-// Peer runs the pipeline of a stream processor over n events and returns when
-// all are processed. With parse they come as JSON text, else as maps.
+// Peer runs the pipeline of a stream processor over n events, which Producers
+// make in batches of Batch, and returns what one costs, from the first until all
+// are processed. With parse they come as JSON text, else as maps.
 type Peer struct {
 	Name string
-	Run  func(n int, parse bool)
+	Run  func(n int, parse bool) float64
+}
+
+// All implementations get their events alike.
+const (
+	Batch     = 256
+	Producers = 4
+)
+
+// Produce has the producers make batches of n events in all; each calls out with
+// the numbers of the events of a batch, from one to below the other.
+func Produce(n int, out func(from, to int)) {
+	var wg sync.WaitGroup
+	for p := range Producers {
+		wg.Go(func() {
+			for at := p * Batch; at < n; at += Producers * Batch {
+				out(at, min(at+Batch, n))
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // Texts are the events: 120 bytes, 8 fields, half of them pass the filter.
@@ -94,12 +116,17 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// atoll runs the pipeline on the engine.
-func atoll(n int, parse bool, batch int) {
+// last is the event behind all others.
+var last = must(actor.Parse([]byte(`{"t":99,"url":"/shop/"}`)))
+
+// atoll runs the pipeline on the engine, with events posted one by one or in batches.
+func atoll(n int, parse, batches bool) float64 {
 	types := builtin.Registry()
-	var passed atomic.Int64
-	if err := types.RegisterFunc("end", func(actor.Context, *actor.Event) (*actor.Event, error) {
-		passed.Add(1)
+	done := make(chan struct{})
+	if err := types.RegisterFunc("end", func(_ actor.Context, e *actor.Event) (*actor.Event, error) {
+		if e == last {
+			close(done)
+		}
 		return nil, nil
 	}); err != nil {
 		panic(err)
@@ -116,10 +143,8 @@ func atoll(n int, parse bool, batch int) {
 	i := must(e.Spawn(checked, runtime.SpawnOptions{}))
 	port := must(i.Port("in"))
 	var events []*actor.Event
-	if !parse {
-		for _, t := range Texts {
-			events = append(events, must(actor.Parse(t)))
-		}
+	for _, t := range Texts {
+		events = append(events, must(actor.Parse(t)))
 	}
 	next := func(k int) *actor.Event {
 		if parse {
@@ -127,79 +152,90 @@ func atoll(n int, parse bool, batch int) {
 		}
 		return events[k%len(events)]
 	}
-	if batch <= 1 {
-		for k := range n {
-			if err := port.Post(ctx, next(k)); err != nil {
-				panic(err)
-			}
-		}
-	} else {
-		buf := make([]*actor.Event, 0, batch)
-		for k := range n {
-			if buf = append(buf, next(k)); len(buf) == batch || k == n-1 {
-				if _, err := i.PostBatch(ctx, "in", buf); err != nil {
+	start := time.Now()
+	Produce(n, func(from, to int) {
+		if !batches {
+			for k := from; k < to; k++ {
+				if err := port.Post(ctx, next(k)); err != nil {
 					panic(err)
 				}
-				buf = buf[:0]
 			}
+			return
 		}
-	}
-	for {
-		s := i.Stats()
-		if s.Messages >= uint64(n) && settled(i, n) {
-			break
+		buf := make([]*actor.Event, 0, Batch)
+		for k := from; k < to; k++ {
+			buf = append(buf, next(k))
 		}
-		goruntime.Gosched()
+		if _, err := i.PostBatch(ctx, "in", buf); err != nil {
+			panic(err)
+		}
+	})
+	if err := port.Post(ctx, last); err != nil {
+		panic(err)
 	}
+	<-done
+	took := time.Since(start)
 	if err := e.Shutdown(ctx); err != nil {
 		panic(err)
 	}
+	return float64(took) / float64(n)
 }
 
-// settled reports whether the first actor has handled all n events; what they
-// lead to is handled with them.
-func settled(i *runtime.Instance, n int) bool {
-	s := must(i.ActorStats("in", ""))
-	return s.Messages >= uint64(n)
+// allocations wraps a measure to return what it allocates instead.
+func allocations(f func(n int) float64) func(n int) float64 {
+	return func(n int) float64 {
+		var before, after goruntime.MemStats
+		goruntime.ReadMemStats(&before)
+		f(n)
+		goruntime.ReadMemStats(&after)
+		// What making the pipeline took is no part of an event.
+		return float64((after.Mallocs-before.Mallocs)*10/uint64(n)) / 10
+	}
 }
 
-// Main measures the peer beside Atoll and prints a table.
+// Main measures the peer beside Atoll and prints a table, or the results as JSON.
 func Main(peer Peer) {
-	rounds := flag.Int("rounds", 5, "times that each measure is taken")
-	n := flag.Int("n", 200_000, "events of a measure")
+	rounds := flag.Int("rounds", 11, "times that each measure is taken")
+	n := flag.Int("n", 50_000, "events of a round")
+	only := flag.String("only", "", "measure only what has this in its name")
+	asJSON := flag.Bool("json", false, "print the results as JSON")
 	flag.Parse()
-	fmt.Printf("%s, GOMAXPROCS %d, %d rounds, medians\n\n", goruntime.Version(), goruntime.GOMAXPROCS(0), *rounds)
-	fmt.Println("| events | implementation | ns/event | min..max | allocs/event | peer / this |\n|---|---|---:|---:|---:|---:|")
-	for _, parse := range []bool{true, false} {
-		name := map[bool]string{true: "JSON text", false: "structured"}[parse]
-		runs := []struct {
-			name string
-			f    func()
-		}{
-			{peer.Name, func() { peer.Run(*n, parse) }},
-			{"atoll", func() { atoll(*n, parse, 1) }},
-			{"atoll, batches of 256", func() { atoll(*n, parse, 256) }},
-		}
-		costs, allocs := make([][]float64, len(runs)), make([][]float64, len(runs))
-		for range *rounds {
-			for k, r := range runs {
-				goruntime.GC()
-				var before, after goruntime.MemStats
-				goruntime.ReadMemStats(&before)
-				start := time.Now()
-				r.f()
-				costs[k] = append(costs[k], float64(time.Since(start))/float64(*n))
-				goruntime.ReadMemStats(&after)
-				allocs[k] = append(allocs[k], float64(after.Mallocs-before.Mallocs)/float64(*n))
-			}
-		}
-		for k := range runs {
-			slices.Sort(costs[k])
-			slices.Sort(allocs[k])
-		}
-		mid := *rounds / 2
-		for k, r := range runs {
-			fmt.Printf("| %s | %s | %.0f | %.0f..%.0f | %.1f | %.1f |\n", name, r.name, costs[k][mid], costs[k][0], costs[k][*rounds-1], allocs[k][mid], costs[0][mid]/costs[k][mid])
+	var all []measure.Result
+	for _, s := range scenarios(peer, *n) {
+		if strings.Contains(s.Name, *only) {
+			all = append(all, s.Measure(*rounds))
 		}
 	}
+	if *asJSON {
+		if err := json.NewEncoder(os.Stdout).Encode(all); err != nil {
+			panic(err)
+		}
+		return
+	}
+	fmt.Printf("%s, GOMAXPROCS %d, %d rounds, medians\n\n", goruntime.Version(), goruntime.GOMAXPROCS(0), *rounds)
+	measure.Details(os.Stdout, all)
+	fmt.Println()
+	measure.Summary(os.Stdout, all)
+}
+
+func scenarios(peer Peer, n int) []measure.Scenario {
+	var all []measure.Scenario
+	for _, parse := range []bool{true, false} {
+		name, goal, allocs := "pipeline from JSON text beside "+peer.Name, measure.Goal{Must: 4, Aim: 6}, measure.Goal{Must: 4, Aim: 2, AtMost: true}
+		if !parse {
+			name, goal, allocs = "pipeline of structured events beside "+peer.Name, measure.Goal{Must: 7, Aim: 11}, measure.Goal{Must: 0.1, Aim: 0.1, AtMost: true}
+		}
+		theirs := func(n int) float64 { return peer.Run(n, parse) }
+		single := func(n int) float64 { return atoll(n, parse, false) }
+		batches := func(n int) float64 { return atoll(n, parse, true) }
+		all = append(all,
+			measure.Scenario{Name: name + ", one by one", Unit: "ns", N: n, Peers: []string{peer.Name}, Goal: goal,
+				Impls: []measure.Impl{{Name: peer.Name, Run: theirs}, {Name: measure.Ours, Run: single}}},
+			measure.Scenario{Name: name + ", in batches", Unit: "ns", N: n, Peers: []string{peer.Name}, Goal: goal,
+				Impls: []measure.Impl{{Name: peer.Name, Run: theirs}, {Name: measure.Ours, Run: batches}}},
+			measure.Scenario{Name: name + ", allocations", N: n, Rounds: 3, Goal: allocs,
+				Impls: []measure.Impl{{Name: peer.Name, Run: allocations(theirs)}, {Name: measure.Ours, Run: allocations(single)}}},
+		)
+	}
+	return all
 }

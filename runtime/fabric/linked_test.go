@@ -302,7 +302,7 @@ func TestAnApplicationThatIsDeletedLosesItsLinksAndItsToken(t *testing.T) {
 		if a := states(r.get(top)); a != "0:running " {
 			t.Errorf("a source whose target is deleted: %s", a)
 		}
-		want := &fabric.Application{Workload: web.Workload.ID, WebDNS: "www.example.com", Roles: []string{"global"}}
+		want := &fabric.Application{Workload: web.Workload.ID, WebDNS: "www.example.com", Roles: []string{"global"}, FromImage: true}
 		if diff := cmp.Diff(want, r.Application(web)); diff != "" {
 			t.Errorf("the record for readers (-want +got):\n%s", diff)
 		}

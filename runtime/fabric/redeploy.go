@@ -47,7 +47,7 @@ func (s *Service) anew(tag *string, of func() string) func(*workload.Spec) error
 	return func(spec *workload.Spec) error {
 		a, known := applications.Get(s.st.View(), of()) // the parts that are read never change
 		ref, reason := parseReference(spec.Image)
-		if !known || reason != "" {
+		if !known || !a.FromImage || reason != "" {
 			if tag == nil {
 				return nil
 			}

@@ -22,7 +22,8 @@ type Application struct {
 	Workload string
 	WebDNS   string   // host name of its owner's choice, shown and nothing else
 	Roles    []string // RoleGlobal, or none
-	// What was asked for; the image decides the rest.
+	// What was asked for of the image, which decides the rest.
+	FromImage  bool // it was made from one
 	Entrypoint string
 	Command    string
 	Ports      bool // the ports are those of the request

@@ -209,7 +209,7 @@ func (s *Service) create(ctx context.Context, ws *workload.Service, n *NewApplic
 			return err
 		}
 		a := &Application{Workload: sn.Workload.ID, WebDNS: n.WebDNS, Roles: slices.Compact(slices.Clone(n.Roles)),
-			Entrypoint: n.Entrypoint, Command: n.Command, Ports: n.Ports != nil}
+			FromImage: true, Entrypoint: n.Entrypoint, Command: n.Command, Ports: n.Ports != nil}
 		if len(a.Roles) > 0 {
 			token, err := s.tokens.Issue(tx, sn.Workload)
 			if err != nil {

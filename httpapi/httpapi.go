@@ -9,6 +9,7 @@ import (
 	"github.com/atoll-platform/atoll/httpapi/apcera"
 	"github.com/atoll-platform/atoll/httpapi/coral"
 	"github.com/atoll-platform/atoll/httpapi/rest"
+	"github.com/atoll-platform/atoll/httpapi/tutum"
 	"github.com/atoll-platform/atoll/platform"
 )
 
@@ -69,8 +70,15 @@ func New(p *platform.Platform, opts ...Option) (*Handler, error) {
 	if err != nil {
 		return nil, atoll.Wrap(op, err)
 	}
-	o.rest.Dialects = map[string]rest.DialectOptions{"coral": {MaxBody: p.Settings().MaxBody}}
-	s, err := rest.NewServer(o.rest, c, v1)
+	t, err := tutum.New(p, tutum.Options{Remote: o.remote})
+	if err != nil {
+		return nil, atoll.Wrap(op, err)
+	}
+	o.rest.Dialects = map[string]rest.DialectOptions{
+		"coral": {MaxBody: p.Settings().MaxBody},
+		"tutum": {Authenticator: p.Authenticator().NamedKeys()},
+	}
+	s, err := rest.NewServer(o.rest, c, v1, t)
 	if err != nil {
 		return nil, atoll.Errorf(atoll.Invalid, op, "%w", err)
 	}

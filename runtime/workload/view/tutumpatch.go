@@ -23,25 +23,27 @@ type TutumPatch struct {
 	Env                                *[]TutumVar
 	Sequential                         *bool
 
-	Other []atoll.Finding // what the caller found about members that are kept elsewhere
+	Kept  bool            // members that are kept elsewhere were sent too
+	Other []atoll.Finding // what the caller found about those
 }
 
 // Empty reports whether nothing is sent that could matter.
 func (p *TutumPatch) Empty() bool {
 	return p.Target == nil && p.Autorestart == nil && p.Autoreplace == nil && p.Autodestroy == nil && p.WebDNS == nil &&
 		p.Image == nil && p.Name == nil && p.Size == nil && p.RunCommand == nil && p.Entrypoint == nil &&
-		p.Ports == nil && p.Env == nil && p.Sequential == nil && len(p.Other) == 0
+		p.Ports == nil && p.Env == nil && p.Sequential == nil && !p.Kept && len(p.Other) == 0
 }
 
 // Update returns the two parts of one call of workload.Service.Update, which
 // belong together and are for one call: cond refuses the patch with Invalid
 // and all findings, Path being the member, or with Conflict in a state in which
-// it is not legal; change applies it. A patch that is Empty is legal always.
+// it is not legal; change applies it. A patch that is Empty is legal as long as there
+// is an application.
 func (p *TutumPatch) Update() (change func(*workload.Desired) error, cond workload.Cond) {
 	var home workload.Origin
 	cond = workload.If(func(s *workload.Snapshot) error {
 		home = s.Workload.Home
-		if p.Empty() {
+		if p.Empty() && s.Workload.Deleted == nil {
 			return nil
 		}
 		if err := p.findings(s).err(atoll.Invalid, "the application is not valid"); err != nil {

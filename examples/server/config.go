@@ -17,6 +17,7 @@ type config struct {
 	admin    credential
 	keys     []credential
 	data     string
+	work     string
 	drivers  []string
 	demo     bool
 	insecure bool
@@ -81,7 +82,8 @@ func parseConfig(args []string, env func(string) (string, bool), out io.Writer) 
 	fs.Var(&c.admin, "admin", "bootstrap administrator, `name:password`; made when there are no users yet")
 	fs.Var((*keyList)(&c.keys), "key", "fixed API key, `name:40hex`, repeatable; the user is made if absent")
 	fs.StringVar(&c.data, "data", "./data", "`directory` that actors may read and write; made if absent")
-	fs.Var((*wordList)(&c.drivers), "drivers", "what workloads may run on, by comma; func is registered Go functions")
+	fs.StringVar(&c.work, "work", "./work", "`directory` below which instances of workloads get theirs; made if absent")
+	fs.Var((*wordList)(&c.drivers), "drivers", "what workloads may run on, by `comma`: func is the functions demo/hello, demo/worker and demo/crash; exec lets whoever may create applications run any command, with images exec/<name>")
 	fs.BoolVar(&c.demo, "demo", true, "create and start the runtime flights on real flight records")
 	fs.BoolVar(&c.insecure, "insecure", false, "let accept-all listen on other addresses than loopback")
 	fs.Usage = func() {
@@ -119,8 +121,8 @@ func (c config) check() error {
 		return fmt.Errorf("--auth %q: want accept-all, coral or deny-all", c.auth)
 	}
 	for _, d := range c.drivers {
-		if d != "func" {
-			return fmt.Errorf("--drivers %q: this server knows func", d)
+		if d != "func" && d != "exec" {
+			return fmt.Errorf("--drivers %q: this server knows func and exec", d)
 		}
 	}
 	host, _, err := net.SplitHostPort(c.listen)

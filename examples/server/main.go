@@ -34,8 +34,9 @@ func main() {
 	}
 }
 
-// shutdownTime is how long a shutdown may take.
-const shutdownTime = 10 * time.Second
+// shutdownTime is how long a shutdown may take: instances of workloads have ten
+// seconds to stop.
+const shutdownTime = 15 * time.Second
 
 // run serves until ctx ends.
 func run(ctx context.Context, args []string, env func(string) (string, bool), out, logs io.Writer) (err error) {
@@ -50,10 +51,15 @@ func run(ctx context.Context, args []string, env func(string) (string, bool), ou
 		return err
 	}
 	defer listener.Close()
-	p, err := platform.New(append(c.options(listener.Addr()), platform.WithLogger(log), platform.WithLogLevel(level))...)
+	workloads, drive, err := c.workloads(listener.Addr())
 	if err != nil {
 		return err
 	}
+	p, err := platform.New(append(append(c.options(listener.Addr()), workloads...), platform.WithLogger(log), platform.WithLogLevel(level))...)
+	if err != nil {
+		return err
+	}
+	drive(p)
 	defer func() {
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 		defer cancel()
@@ -134,13 +140,15 @@ func greeting(addr string, c config) string {
 	if !c.demo || c.auth == "deny-all" {
 		return s
 	}
-	login := ""
+	login, key := "", ""
 	if c.auth == "coral" {
-		login = "-u name:password "
+		login, key = "-u name:password ", "-H 'Authorization: ApiKey name:key' "
 	}
 	return s + fmt.Sprintf(`Try:
   curl -sw '\n' %[2]s'http://%[1]s/api/runtimes/coral-flights/actors/delays/state?by=LAX'
   curl -sw '\n' %[2]s-H 'Content-Type: application/json' -d '{"delay":500,"origin":"LAX"}' http://%[1]s/api/runtimes/coral-flights/actors/in
   curl -sw '\n' %[2]shttp://%[1]s/api/runtimes/coral-flights/stats
-`, addr, login)
+  curl -sw '\n' %[3]s-H 'Content-Type: application/json' -d '{"image":"demo/hello","target_num_containers":2}' http://%[1]s/api/v1/application/
+  curl -sw '\n' %[3]shttp://%[1]s/api/v1/application/
+`, addr, login, key)
 }

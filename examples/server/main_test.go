@@ -45,7 +45,7 @@ func start(t *testing.T, args ...string) (base string, out, logs *output, stop f
 	ctx, cancel := context.WithCancel(t.Context())
 	out, logs = &output{}, &output{}
 	ended := make(chan error, 1)
-	args = append([]string{"--listen", "127.0.0.1:0", "--data", filepath.Join(t.TempDir(), "data")}, args...)
+	args = append([]string{"--listen", "127.0.0.1:0", "--data", filepath.Join(t.TempDir(), "data"), "--work", filepath.Join(t.TempDir(), "work")}, args...)
 	go func() { ended <- run(ctx, args, noEnv, out, logs) }()
 	stop = sync.OnceValue(func() error {
 		cancel()
@@ -100,8 +100,8 @@ func TestTheDemonstrationShowsRealNumbers(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("delays from LAX (-want +got):\n%s", diff)
 	}
-	if n := strings.Count(out.String(), "\n  curl "); n != 3 {
-		t.Errorf("the server suggests %d commands, want 3:\n%s", n, out)
+	if n := strings.Count(out.String(), "\n  curl "); n != 5 {
+		t.Errorf("the server suggests %d commands, want 5:\n%s", n, out)
 	}
 	for _, path := range []string{"/healthz", "/readyz", "/openapi/coral.json", "/"} {
 		if status, body := get(t, base+path); status != 200 {
@@ -146,15 +146,15 @@ func TestConfig(t *testing.T) {
 		want config
 		err  string
 	}{
-		"defaults": {want: config{listen: "127.0.0.1:8000", auth: "accept-all", data: "./data", drivers: []string{"func"}, demo: true}},
+		"defaults": {want: config{listen: "127.0.0.1:8000", auth: "accept-all", data: "./data", work: "./work", drivers: []string{"func"}, demo: true}},
 		"flags": {
-			args: []string{"--listen", "127.0.0.1:9", "--auth", "coral", "--admin", "a:b:c", "--key", "k:" + strings.Repeat("1", 40), "--data", "d", "--demo=false", "--insecure"},
-			want: config{listen: "127.0.0.1:9", auth: "coral", admin: credential{"a", "b:c"}, keys: []credential{{"k", strings.Repeat("1", 40)}}, data: "d", drivers: []string{"func"}, insecure: true}},
+			args: []string{"--listen", "127.0.0.1:9", "--auth", "coral", "--admin", "a:b:c", "--key", "k:" + strings.Repeat("1", 40), "--data", "d", "--work", "w", "--drivers", "func,exec", "--demo=false", "--insecure"},
+			want: config{listen: "127.0.0.1:9", auth: "coral", admin: credential{"a", "b:c"}, keys: []credential{{"k", strings.Repeat("1", 40)}}, data: "d", work: "w", drivers: []string{"func", "exec"}, insecure: true}},
 		"the environment counts where no flag is": {
 			args: []string{"--auth", "coral"}, env: map[string]string{"ATOLL_AUTH": "deny-all", "ATOLL_DEMO": "false", "ATOLL_LISTEN": "[::1]:1"},
-			want: config{listen: "[::1]:1", auth: "coral", data: "./data", drivers: []string{"func"}}},
+			want: config{listen: "[::1]:1", auth: "coral", data: "./data", work: "./work", drivers: []string{"func"}}},
 		"accept-all stays on loopback":       {args: []string{"--listen", "0.0.0.0:1"}, err: "--insecure"},
-		"accept-all elsewhere when insecure": {args: []string{"--listen", "0.0.0.0:1", "--insecure"}, want: config{listen: "0.0.0.0:1", auth: "accept-all", data: "./data", drivers: []string{"func"}, demo: true, insecure: true}},
+		"accept-all elsewhere when insecure": {args: []string{"--listen", "0.0.0.0:1", "--insecure"}, want: config{listen: "0.0.0.0:1", auth: "accept-all", data: "./data", work: "./work", drivers: []string{"func"}, demo: true, insecure: true}},
 		"no host is every address":           {args: []string{"--listen", ":1"}, err: "--insecure"},
 		"an unknown mode":                    {args: []string{"--auth", "none"}, err: "--auth"},
 		"an unknown driver":                  {args: []string{"--drivers", "func,vm"}, err: "--drivers"},
@@ -188,7 +188,7 @@ func TestHelpExplainsEveryFlag(t *testing.T) {
 	if _, err := parseConfig([]string{"--help"}, noEnv, &out); !errors.Is(err, flag.ErrHelp) {
 		t.Fatalf("--help: %v", err)
 	}
-	for _, f := range []string{"listen", "auth", "admin", "key", "data", "drivers", "demo", "insecure"} {
+	for _, f := range []string{"listen", "auth", "admin", "key", "data", "work", "drivers", "demo", "insecure"} {
 		if !strings.Contains(out.String(), "-"+f) {
 			t.Errorf("the help does not explain --%s:\n%s", f, out.String())
 		}

@@ -4,7 +4,7 @@ package workload
 func (s *Service) Busy() bool {
 	for _, sh := range s.sup.shards {
 		sh.mu.Lock()
-		busy := len(sh.queued) > 0 || sh.busy
+		busy := len(sh.queued) > 0 || sh.busy || sh.led
 		sh.mu.Unlock()
 		if busy {
 			return true

@@ -144,7 +144,7 @@ func (s *Service) Shutdown(ctx context.Context) error {
 func (s *Service) drain() {
 	for _, sh := range s.sup.shards {
 		sh.mu.Lock()
-		for (len(sh.queued) > 0 || len(sh.reports) > 0 || sh.busy) && !sh.closed {
+		for (len(sh.queued) > 0 || len(sh.reports) > 0 || sh.busy || sh.led) && !sh.closed {
 			sh.idle.Wait()
 		}
 		sh.mu.Unlock()

@@ -19,7 +19,11 @@ import (
 func (sh *shard) pass(ctx context.Context, id string, check bool, reports []report) {
 	s := sh.sup.s
 	v := s.st.View()
-	sn := snapshot(v, id)
+	sn := sh.last
+	if sn == nil || sn.Index != v.Index() || sn.Workload.ID != id {
+		sn = snapshot(v, id)
+	}
+	sh.last = nil
 	if sn == nil {
 		sh.forget(id)
 		return
@@ -33,7 +37,9 @@ func (sh *shard) pass(ctx context.Context, id string, check bool, reports []repo
 	}
 	now, index := s.clock(), v.Index()
 	d := newDraft(sn, now)
-	plan(d, lost(sn), sh.sup.world(v, ports))
+	wd := sh.sup.world(v, ports)
+	wd.limit = max(passLimit, len(sn.Instances)/8)
+	plan(d, lost(sn), wd)
 	if d.touched() || len(d.results) > 0 {
 		who := component
 		if d.w != nil && d.w.State == Errored && sn.Workload.State != Errored {
@@ -52,7 +58,9 @@ func (sh *shard) pass(ctx context.Context, id string, check bool, reports []repo
 					d = newDraft(sn, tx.Now())
 				}
 				ports.next = 0
-				plan(d, lost(now), sh.sup.world(tx, ports))
+				wd := sh.sup.world(tx, ports)
+				wd.limit = max(passLimit, len(now.Instances)/8)
+				plan(d, lost(now), wd)
 			}
 			if who == healthManager {
 				tx.Note("job.update", d.base.Workload.FQN, map[string]any{"state": "errored"})
@@ -76,6 +84,9 @@ func (sh *shard) pass(ctx context.Context, id string, check bool, reports []repo
 			sh.sup.timers.set(id, sn.Workload.Seq, s.now().Add(retryCommit), v.Index())
 			return
 		}
+	}
+	if d.w != nil && len(d.insts) > passLimit {
+		sh.last = d.snapshot(index)
 	}
 	sh.after(d)
 	if check {

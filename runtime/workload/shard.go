@@ -25,13 +25,25 @@ type shard struct {
 	closed  bool
 	era     int        // one more when other rows take the place of all
 	busy    bool       // a pass is under way
+	led     bool       // in the goroutine of a runner
 	idle    *sync.Cond // there is nothing to do
+
+	now func(id string, reports []report) // a pass in the goroutine of the caller, nil before the start
+
+	last *Snapshot // what the last pass left, of a workload with many rows; for passes
 }
 
 func newShard(sup *supervisor) *shard {
 	sh := &shard{sup: sup, queued: map[string]bool{}, reports: map[string][]report{}, runners: map[string]map[runKey]*runner{}}
 	sh.wake, sh.idle = sync.NewCond(&sh.mu), sync.NewCond(&sh.mu)
 	return sh
+}
+
+// open lets passes happen.
+func (sh *shard) open(pass func(id string, reports []report)) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	sh.now = pass
 }
 
 // push puts a workload at the tail of the queue, unless it is in it.
@@ -46,16 +58,46 @@ func (sh *shard) pushLocked(id string, check bool) {
 	sh.queued[id] = was || check
 	if !in {
 		sh.queue = append(sh.queue, id)
-		sh.wake.Signal()
+		if !sh.busy && !sh.led {
+			sh.wake.Signal()
+		}
 	}
 }
 
-// report takes what a runner says in.
+// report takes what a runner says in. If nothing else is to be done the pass
+// happens here and now: to wake another goroutine for it would take longer.
 func (sh *shard) report(workload string, r report) {
+	if sh.lead(workload, r) {
+		defer sh.follow()
+		sh.now(workload, []report{r})
+	}
+}
+
+// lead makes the caller the one that passes happen in, if nobody does and there
+// is nothing to do but this; else the report waits for its pass.
+func (sh *shard) lead(workload string, r report) bool {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	sh.reports[workload] = append(sh.reports[workload], r)
-	sh.pushLocked(workload, false)
+	if sh.now == nil || sh.busy || sh.led || sh.closed || sh.head != len(sh.queue) || len(sh.reports[workload]) > 0 || !sh.sup.turns.try() {
+		sh.reports[workload] = append(sh.reports[workload], r)
+		sh.pushLocked(workload, false)
+		return false
+	}
+	sh.led = true
+	return true
+}
+
+// follow lets the goroutine of the shard go on.
+func (sh *shard) follow() {
+	sh.sup.turns.end()
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	sh.led = false
+	if sh.head != len(sh.queue) {
+		sh.wake.Signal()
+	} else {
+		sh.idle.Broadcast()
+	}
 }
 
 // next waits for a workload to look at. era is when its reports were made.
@@ -63,9 +105,11 @@ func (sh *shard) next() (id string, check bool, reports []report, era int, ok bo
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	sh.busy = false
-	for sh.head == len(sh.queue) && !sh.closed {
-		sh.queue, sh.head = sh.queue[:0], 0
-		sh.idle.Broadcast()
+	for (sh.led || sh.head == len(sh.queue)) && !sh.closed {
+		if !sh.led {
+			sh.queue, sh.head = sh.queue[:0], 0
+			sh.idle.Broadcast()
+		}
 		sh.wake.Wait()
 	}
 	sh.busy = true
@@ -81,9 +125,9 @@ func (sh *shard) next() (id string, check bool, reports []report, era int, ok bo
 	check = sh.queued[id]
 	delete(sh.queued, id)
 	reports = sh.reports[id]
-	if len(reports) > passLimit {
-		sh.reports[id] = reports[passLimit:]
-		reports = reports[:passLimit:passLimit]
+	if most := max(passLimit, len(reports)/4); len(reports) > most {
+		sh.reports[id] = reports[most:]
+		reports = reports[:most:most]
 		sh.pushLocked(id, false)
 	} else {
 		delete(sh.reports, id)

@@ -39,6 +39,7 @@ type supervisor struct {
 const maxShards = 8
 
 // passLimit is how many rows one pass changes, about: more is left to the next.
+// A pass over many rows may change an eighth of them, since it reads them all.
 const passLimit = 256
 
 func newSupervisor(s *Service) *supervisor {
@@ -113,6 +114,7 @@ func (sup *supervisor) start(ctx context.Context, since uint64) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	sup.stop = cancel
 	for _, sh := range sup.shards {
+		sh.open(func(id string, reports []report) { sh.pass(ctx, id, false, reports) })
 		sup.tasks.Go(func() { sh.run(ctx) })
 	}
 	sup.tasks.Go(func() { sup.timers.run(ctx) })

@@ -125,11 +125,7 @@ func cxengageImageExact(s *workload.Spec) bool {
 	if s.Image != "" || s.Source != nil || len(s.Packages) > 0 {
 		return false
 	}
-	if s.Driver == functions {
-		return s.Func != ""
-	}
-	_, p := firstProcess(s)
-	return s.Func == "" && len(p.Argv) > 0
+	return (s.Driver == functions) == (s.Func != "")
 }
 
 func cxengageProcsExact(s *workload.Spec) bool {
@@ -137,7 +133,7 @@ func cxengageProcsExact(s *workload.Spec) bool {
 		return false
 	}
 	_, p := firstProcess(s)
-	if s.Driver == functions && (len(p.Argv) > 0 || p.Dir != "") {
+	if function := s.Driver == functions; function && (len(p.Argv) > 0 || p.Dir != "") || !function && (len(p.Argv) == 0 || p.Argv[0] == "") {
 		return false
 	}
 	return p.Shell == "" && p.StopShell == "" && len(p.StopArgv) == 0 && p.User == "" && p.Group == ""

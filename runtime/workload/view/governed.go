@@ -121,7 +121,7 @@ func governed(by, home workload.Origin, was, is *workload.Spec) map[part]string 
 		return nil
 	}
 	for p, g := range governments[home] {
-		if !same(p, was, is) && !g.exact(is) {
+		if !g.exact(is) && (!same(p, was, is) || g.exact(was)) { // another driver may make variables inexact, say
 			if out == nil {
 				out = map[part]string{}
 			}
@@ -136,9 +136,15 @@ func governed(by, home workload.Origin, was, is *workload.Spec) map[part]string 
 func (f *findings) refuse(by, home workload.Origin, was, is *workload.Spec, fields map[part]string) {
 	owners := governed(by, home, was, is)
 	for p := range partsEnd {
-		if owner, ok := owners[p]; ok {
-			f.add(fields[p], string(Governed), "%s", governedBy(fields[p], home, owner))
+		owner, ok := owners[p]
+		if !ok {
+			continue
 		}
+		field := fields[p]
+		if same(p, was, is) {
+			field = fields[partImage]
+		}
+		f.add(field, string(Governed), "%s", governedBy(field, home, owner))
 	}
 }
 

@@ -2,10 +2,12 @@ package actor
 
 import (
 	"bytes"
+	"container/list"
 	"context"
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/atoll-platform/atoll"
 )
@@ -67,48 +69,112 @@ const (
 	busBytes    = 8 << 20 // bytes of messages kept of a topic
 	busTotal    = 1 << 30 // bytes of messages kept of all topics
 	busOverhead = 64      // what a message counts besides key and value
+
+	busIdle = 24 * time.Hour // that a topic without subscribers is kept after its last use
 )
 
 // NewBus returns a Bus inside this process. A topic exists from its first use
 // and keeps its last 10,000 messages or 8 MiB, all topics together 1 GiB: older
 // messages of the topic go first, read or not, so a publisher never waits. A
 // new group starts with the oldest message kept, or with the next one if the
-// property auto.offset.reset is "largest" or "latest". Positions last as long
-// as the Bus. It is safe for concurrent use and has no goroutines.
-func NewBus() Bus { return &bus{topics: make(map[string]*topic)} }
+// property auto.offset.reset is "largest" or "latest".
+//
+// A topic that nobody subscribes to is forgotten, with its messages and the
+// positions of its groups, a day after its last use, or when 10,000 topics or
+// 1 GiB are reached and it is the one that was not used for longest. So is a
+// group without members of a topic that has 1,000. It is safe for concurrent use
+// and has no goroutines.
+func NewBus() Bus { return newBus(busTotal) }
+
+func newBus(total int) *bus { return &bus{topics: make(map[string]*topic), total: total} }
 
 type bus struct {
 	mu     sync.Mutex // covers everything below it
 	topics map[string]*topic
+	order  list.List // of *topic, by last use
 	bytes  int
+	total  int // most of them
 }
 
 type topic struct {
+	name     string
 	first    int64 // offset of messages[0]
 	messages []Message
 	bytes    int
 	groups   map[string]*group
 	waiters  map[chan struct{}]struct{}
+	place    *list.Element
+	used     time.Time
 }
 
 // group is the position of a group in a topic.
 type group struct {
-	next  int64
-	again []int64 // to deliver once more, ascending
+	next    int64
+	again   []int64 // to deliver once more, ascending
+	members int
+	left    time.Time // by the last one
 }
 
 func (m *Message) weight() int { return len(m.Key) + len(m.Value) + busOverhead }
 
 func (b *bus) topic(name string) (*topic, error) {
+	now := time.Now()
+	for b.forget(now, now.Add(-busIdle)) {
+	}
 	t, ok := b.topics[name]
 	if !ok {
-		if len(b.topics) >= busTopics {
+		if len(b.topics) >= busTopics && !b.forget(now, now) {
 			return nil, atoll.Errorf(atoll.Quota, "bus", "the bus has its %d topics already", busTopics)
 		}
-		t = &topic{groups: make(map[string]*group), waiters: make(map[chan struct{}]struct{})}
+		t = &topic{name: name, groups: make(map[string]*group), waiters: make(map[chan struct{}]struct{})}
+		t.place = b.order.PushBack(t)
 		b.topics[name] = t
 	}
+	b.use(t, now)
 	return t, nil
+}
+
+func (b *bus) use(t *topic, now time.Time) {
+	t.used = now
+	b.order.MoveToBack(t.place)
+}
+
+// forget removes the topic that was not used for longest if nobody subscribes to
+// it and its last use was not after before. It returns false if there is none.
+func (b *bus) forget(now, before time.Time) bool {
+	for range b.order.Len() {
+		t := b.order.Front().Value.(*topic)
+		switch {
+		case t.used.After(before):
+			return false
+		case len(t.waiters) > 0:
+			b.use(t, now)
+		default:
+			b.remove(t)
+			return true
+		}
+	}
+	return false
+}
+
+func (b *bus) remove(t *topic) {
+	b.bytes -= t.bytes
+	b.order.Remove(t.place)
+	delete(b.topics, t.name)
+}
+
+// forgetGroup removes the group without members that was left first. It returns
+// false if all have some.
+func (t *topic) forgetGroup() bool {
+	var first string
+	for name, g := range t.groups {
+		if o, ok := t.groups[first]; g.members == 0 && (!ok || g.left.Before(o.left)) {
+			first = name
+		}
+	}
+	_, ok := t.groups[first]
+	delete(t.groups, first)
+	return ok
 }
 
 // Publish fails with TooLarge for a message beyond what a topic keeps, with
@@ -128,11 +194,13 @@ func (b *bus) Publish(ctx context.Context, name, key string, value []byte) error
 	if err != nil {
 		return atoll.Wrap(op, err)
 	}
-	for len(t.messages) > 0 && (len(t.messages) >= busMessages || t.bytes+m.weight() > busBytes || b.bytes+m.weight() > busTotal) {
+	for len(t.messages) > 0 && (len(t.messages) >= busMessages || t.bytes+m.weight() > busBytes || b.bytes+m.weight() > b.total) {
 		b.drop(t)
 	}
-	if b.bytes+m.weight() > busTotal {
-		return atoll.Errorf(atoll.Quota, op, "the bus holds its %d bytes already", busTotal)
+	for now := time.Now(); b.bytes+m.weight() > b.total && len(b.topics) > 1 && b.forget(now, now); {
+	}
+	if b.bytes+m.weight() > b.total {
+		return atoll.Errorf(atoll.Quota, op, "the bus holds its %d bytes already", b.total)
 	}
 	m.Offset = t.first + int64(len(t.messages))
 	t.messages = append(t.messages, m)
@@ -184,7 +252,7 @@ func (b *bus) Subscribe(ctx context.Context, topics []string, name string, props
 		}
 		g, ok := t.groups[name]
 		if !ok {
-			if len(t.groups) >= busGroups {
+			if len(t.groups) >= busGroups && !t.forgetGroup() {
 				s.leave()
 				return nil, atoll.Errorf(atoll.Quota, op, "topic %q has its %d groups already", n, busGroups)
 			}
@@ -194,6 +262,7 @@ func (b *bus) Subscribe(ctx context.Context, topics []string, name string, props
 			}
 			t.groups[name] = g
 		}
+		g.members++
 		t.waiters[s.wake] = struct{}{}
 		s.reads = append(s.reads, reading{name: name, topic: t, group: g})
 	}
@@ -304,17 +373,24 @@ func (s *subscriber) Close() error {
 
 func (s *subscriber) leave() {
 	s.left = true
+	now := time.Now()
 	for i := range s.reads {
 		r := &s.reads[i]
-		delete(r.topic.waiters, s.wake)
-		if s.alone {
-			delete(r.topic.groups, r.name)
-			continue
+		t, g := r.topic, r.group
+		delete(t.waiters, s.wake)
+		g.members--
+		g.left = now
+		s.bus.use(t, now)
+		switch {
+		case s.alone:
+			delete(t.groups, r.name)
+		case len(r.held) > 0:
+			g.again = append(g.again, r.held...)
+			slices.Sort(g.again)
+			t.wake()
 		}
-		if len(r.held) > 0 {
-			r.group.again = append(r.group.again, r.held...)
-			slices.Sort(r.group.again)
-			r.topic.wake()
+		if len(t.messages) == 0 && len(t.groups) == 0 {
+			s.bus.remove(t)
 		}
 	}
 }

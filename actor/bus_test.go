@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -137,7 +138,7 @@ func TestBusIsBounded(t *testing.T) {
 		}
 		var err error
 		for i := 0; i < 10_000 && err == nil; i++ {
-			err = b.Publish(t.Context(), fmt.Sprint("topic", i), "", nil)
+			_, err = b.Subscribe(t.Context(), []string{fmt.Sprint("topic", i)}, "", nil)
 		}
 		if atoll.KindOf(err) != atoll.Quota {
 			t.Errorf("too many topics: %v, want Quota", err)
@@ -148,6 +149,79 @@ func TestBusIsBounded(t *testing.T) {
 		}
 		if atoll.KindOf(err) != atoll.Quota {
 			t.Errorf("too many groups: %v, want Quota", err)
+		}
+	})
+}
+
+func TestBusForgetsWhatNobodyUses(t *testing.T) {
+	// kept returns what a new group finds in a topic.
+	kept := func(t *testing.T, b actor.Bus, topic string) []string {
+		s := subscribe(t, b, "", nil, topic)
+		defer s.Close()
+		return read(t, s, true)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		b := actor.NewBus()
+		publish(t, b, "old", "a")
+		publish(t, b, "read", "b")
+		s := subscribe(t, b, "g", nil, "read")
+		for i := range 20_000 {
+			publish(t, b, fmt.Sprint("topic", i), "c")
+			publish(t, b, "busy", fmt.Sprint(i%3))
+		}
+		if got := len(kept(t, b, "old")); got != 0 {
+			t.Errorf("the topic that was used first has %d messages after 20,000 others, want it forgotten", got)
+		}
+		if got := read(t, s, true); len(got) != 1 {
+			t.Errorf("a topic with a subscriber has %v, want its message", got)
+		}
+		if got := len(kept(t, b, "busy")); got != 10_000 {
+			t.Errorf("a topic in use has %d messages, want 10,000", got)
+		}
+		if got := len(kept(t, b, "topic19999")); got != 1 {
+			t.Errorf("the last new topic has %d messages, want 1", got)
+		}
+		time.Sleep(23 * time.Hour)
+		publish(t, b, "busy", "d")
+		time.Sleep(2 * time.Hour)
+		publish(t, b, "other", "e")
+		if got := len(kept(t, b, "topic19999")); got != 0 {
+			t.Errorf("a topic that was not used for a day has %d messages, want none", got)
+		}
+		if got := len(kept(t, b, "busy")); got != 10_000 {
+			t.Errorf("a topic that was used within a day has %d messages, want 10,000", got)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		b := actor.NewBus()
+		publish(t, b, "t", "a")
+		first := subscribe(t, b, "first", nil, "t")
+		for i := range 2_000 {
+			s := subscribe(t, b, fmt.Sprint("group", i), nil, "t")
+			if i == 0 || i == 1999 {
+				read(t, s, true)
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Millisecond)
+		}
+		got := [][]string{
+			read(t, subscribe(t, b, "group0", nil, "t"), true),
+			read(t, subscribe(t, b, "group1999", nil, "t"), true),
+			read(t, first, true),
+		}
+		want := [][]string{{"t/k@0=a"}, nil, {"t/k@0=a"}}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("positions of a forgotten group, of one that left late and of one with a member mismatch (-want +got):\n%s", diff)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		b := actor.NewSmallBus(10_000)
+		for i := range 200 {
+			if err := b.Publish(t.Context(), fmt.Sprint("topic", i), "", make([]byte, 936)); err != nil {
+				t.Fatalf("topic %d of 1,000 bytes: %v, want older ones to make room", i, err)
+			}
 		}
 	})
 }

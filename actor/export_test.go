@@ -1,0 +1,4 @@
+package actor
+
+// NewSmallBus is NewBus with another bound for all messages together.
+func NewSmallBus(total int) Bus { return newBus(total) }

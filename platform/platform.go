@@ -112,6 +112,9 @@ func New(opts ...Option) (*Platform, error) {
 	if o.bus == nil {
 		o.bus = actor.NewBus()
 	}
+	if o.bus, err = actor.Configure(o.bus, p.settings.below(keyConsumer), p.settings.below(keyProducer)); err != nil {
+		return nil, atoll.Wrap("platform.New", err)
+	}
 	p.env = &actor.Env{
 		HTTP: p.outgoing.HTTP(), HTTPTimeout: p.settings.milliseconds(keyHTTPTimeout),
 		Bus: o.bus, Log: o.log, Now: o.now,

@@ -29,8 +29,9 @@ type Bus struct {
 }
 
 var (
-	_ actor.Bus    = (*Bus)(nil)
-	_ actor.Opener = (*Bus)(nil)
+	_ actor.Bus        = (*Bus)(nil)
+	_ actor.Opener     = (*Bus)(nil)
+	_ actor.Configurer = (*Bus)(nil)
 )
 
 // NewBus returns a Bus. It connects to nothing yet. Options that do not fit are
@@ -73,14 +74,15 @@ func NewBus(opts ...Option) (*Bus, error) {
 	return b, nil
 }
 
-// resolve returns the settings for the properties of a definition.
-func (b *Bus) resolve(props map[string]string) (s settings, findings []atoll.Finding, unknown []string) {
+// resolve returns the settings for the properties of a definition, over those of
+// the bus for clients of its own brokers.
+func (base *settings) resolve(props map[string]string) (s settings, findings []atoll.Finding, unknown []string) {
 	var named settings
-	if findings = named.brokersOf(props); len(findings) == 0 && b.foreign(named.brokers) {
+	if findings = named.brokersOf(props); len(findings) == 0 && base.elsewhere(named.brokers) {
 		s = defaults()
 		s.foreign = true
 	} else {
-		s = b.base
+		s = *base
 	}
 	more, unknown := s.apply(props)
 	findings = more
@@ -91,21 +93,21 @@ func (b *Bus) resolve(props map[string]string) (s settings, findings []atoll.Fin
 	return s, findings, unknown
 }
 
-// foreign says whether brokers are named that are not the bus's own.
-func (b *Bus) foreign(brokers []string) bool {
-	return slices.ContainsFunc(brokers, func(a string) bool { return !slices.Contains(b.base.brokers, a) })
+// elsewhere says whether brokers are named that are not the bus's own.
+func (base *settings) elsewhere(brokers []string) bool {
+	return slices.ContainsFunc(brokers, func(a string) bool { return !slices.Contains(base.brokers, a) })
 }
 
 // Check implements actor.Opener: it returns what is wrong with the properties
 // of a definition, without connecting.
 func (b *Bus) Check(props map[string]string) []atoll.Finding {
-	_, findings, _ := b.resolve(props)
+	_, findings, _ := b.base.resolve(props)
 	return findings
 }
 
 // settled is resolve for a client that is about to be made.
-func (b *Bus) settled(op string, props map[string]string) (settings, error) {
-	s, findings, unknown := b.resolve(props)
+func (b *Bus) settled(op string, base *settings, props map[string]string) (settings, error) {
+	s, findings, unknown := base.resolve(props)
 	if len(findings) > 0 {
 		return s, &atoll.Error{Kind: atoll.Invalid, Op: op, Msg: "the properties of the Kafka client are not valid", Findings: findings}
 	}
@@ -139,7 +141,11 @@ func (b *Bus) options(s *settings) []kgo.Opt {
 
 // Publish publishes with the bus's own properties; see Publisher.
 func (b *Bus) Publish(ctx context.Context, topic, key string, value []byte) error {
-	c, err := b.connect("kafka.Publish", nil)
+	return b.publish(ctx, &b.base, topic, key, value)
+}
+
+func (b *Bus) publish(ctx context.Context, base *settings, topic, key string, value []byte) error {
+	c, err := b.connect("kafka.Publish", base, nil)
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,9 @@
 //
 // # Properties
 //
-// The object "kafka" of a definition goes over the properties of WithProperties:
+// The object "kafka" of a definition goes over the settings kafka.consumer.* and
+// kafka.producer.* of the platform, and these over the properties of
+// WithProperties:
 //
 //	bootstrap.servers, metadata.broker.list   brokers, with commas
 //	client.id                                 shown by the brokers

@@ -27,7 +27,8 @@ func WithBrokers(addresses ...string) Option {
 }
 
 // WithProperties sets properties for the clients of the bus's own brokers, over
-// which those of a definition go. They are never sent elsewhere.
+// which those of the platform's settings go, and of a definition. They are never
+// sent elsewhere.
 func WithProperties(props map[string]string) Option {
 	return func(o *options) { o.props = maps.Clone(props) }
 }

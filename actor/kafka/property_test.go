@@ -147,11 +147,11 @@ func FuzzProperties(f *testing.F) {
 				t.Errorf("property %q=%q: finding %+v", name, value, found)
 			}
 		}
-		s, findings, _ := b.resolve(props)
+		s, findings, _ := b.base.resolve(props)
 		if len(findings) > 0 {
 			return
 		}
-		if s.foreign != b.foreign(s.brokers) {
+		if s.foreign != b.base.elsewhere(s.brokers) {
 			t.Errorf("property %q=%q: brokers %v, foreign %v", name, value, s.brokers, s.foreign)
 		}
 		if s.fetch < 1024 || s.fetch > fetchBytes || s.interval < 100*time.Millisecond || s.delivery < time.Second || fmt.Sprint(s.brokers) == "[]" {

@@ -35,7 +35,11 @@ type Publisher struct {
 // Open implements actor.Opener. Kinds: Invalid with findings of the
 // properties, Quota when the bus has its clients, Unavailable after Close.
 func (b *Bus) Open(props map[string]string) (actor.Publisher, error) {
-	c, err := b.connect("kafka.Open", props)
+	return b.open(&b.base, props)
+}
+
+func (b *Bus) open(base *settings, props map[string]string) (actor.Publisher, error) {
+	c, err := b.connect("kafka.Open", base, props)
 	if err != nil {
 		return nil, err
 	}
@@ -43,8 +47,8 @@ func (b *Bus) Open(props map[string]string) (actor.Publisher, error) {
 }
 
 // connect returns the connection for the properties, with one user more.
-func (b *Bus) connect(op string, props map[string]string) (*connection, error) {
-	s, err := b.settled(op, props)
+func (b *Bus) connect(op string, base *settings, props map[string]string) (*connection, error) {
+	s, err := b.settled(op, base, props)
 	if err != nil {
 		return nil, err
 	}

@@ -61,6 +61,10 @@ type message struct {
 // may come later. Kinds: Invalid with findings of the properties, Quota when
 // the bus has its clients, Unavailable after Close, Canceled.
 func (b *Bus) Subscribe(ctx context.Context, topics []string, group string, props map[string]string) (actor.Subscription, error) {
+	return b.subscribe(ctx, &b.base, topics, group, props)
+}
+
+func (b *Bus) subscribe(ctx context.Context, base *settings, topics []string, group string, props map[string]string) (actor.Subscription, error) {
 	const op = "kafka.Subscribe"
 	if err := ctx.Err(); err != nil {
 		return nil, atoll.Wrap(op, err)
@@ -73,12 +77,14 @@ func (b *Bus) Subscribe(ctx context.Context, topics []string, group string, prop
 			return nil, err
 		}
 	}
-	st, err := b.settled(op, props)
+	st, err := b.settled(op, base, props)
 	if err != nil {
 		return nil, err
 	}
-	st.group = group
-	s := &subscription{bus: b, own: group == "", closed: make(chan struct{}), parts: make(map[partition]*flight)}
+	if group != "" {
+		st.group = group
+	}
+	s := &subscription{bus: b, own: st.group == "", closed: make(chan struct{}), parts: make(map[partition]*flight)}
 	opts := append(b.options(&st), st.consumer(topics)...)
 	if !s.own {
 		opts = append(opts, kgo.OnPartitionsAssigned(s.assigned), kgo.OnPartitionsRevoked(s.revoked), kgo.OnPartitionsLost(s.lost))

@@ -12,7 +12,9 @@
 //	…
 //	http.ListenAndServe("127.0.0.1:8000", h)
 //
-// The Coral API is at /api and answers /, the policy API of Apcera is at /v1.
+// The Coral API is at /api and answers /, the Tutum API is at /api/v1 and the
+// policy API of Apcera at /v1. Tutum's callers present a name and a key, those of
+// the others as each API says.
 // /healthz answers 200 while the process serves, /readyz while the platform is
 // started; neither asks for credentials. /openapi/<dialect>.json describes an API.
 package httpapi

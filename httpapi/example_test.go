@@ -48,6 +48,6 @@ func ExampleNew() {
 	post("/api/runtimes?dry-run=true", `{"name":"r","actors":[],"links":[]}`)
 	post("/api/runtimes/r/actors/in", `{"n":1}`)
 	// Output:
-	// 400 {"action":"Create runtime","success":false,"reason":"The runtime definition is not valid.","details":"/actors: a runtime has at least one actor\n/links: a runtime has at least one link","errors":["The list of actors is empty.","The list of links is empty."],"codes":["no-actors","no-links"]}
+	// 400 {"action":"Create runtime","success":false,"reason":"The runtime definition is not valid.","details":"/actors: a runtime has at least one actor\n/links: a runtime has at least one link","errors":["The list of actors is empty.","The list of links is empty."],"codes":["no-actors","no-links"],"findings":[{"pointer":"/actors","code":"no-actors","message":"a runtime has at least one actor"},{"pointer":"/links","code":"no-links","message":"a runtime has at least one link"}]}
 	// 404 {"action":"Find runtime","success":false,"reason":"No runtime r."}
 }

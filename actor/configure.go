@@ -66,7 +66,9 @@ type configuredOpener struct {
 }
 
 // Check tests what a definition names: what is below it was tested before.
-func (c configuredOpener) Check(props map[string]string) []atoll.Finding { return c.opener.Check(props) }
+func (c configuredOpener) Check(props map[string]string) []atoll.Finding {
+	return c.opener.Check(props)
+}
 
 func (c configuredOpener) Open(props map[string]string) (Publisher, error) {
 	return c.opener.Open(c.all(c.producer, props))

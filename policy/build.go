@@ -12,18 +12,15 @@ import (
 type builder struct {
 	set   *Set
 	txn   uint64
-	atoms map[Claim]*atom
-	refs  map[Reference]*Reference
+	names *names
 
 	every   *shapes
 	own     []*shapes // by number of the type; nil is untouched
 	drops   map[*source]bool
-	places  map[*place]bool // that belong to this change
-	rules   []rule          // of all that is added
+	rules   []rule // of all that is added
 	adds    []addition
-	touched map[*element]touch
-	names   []named
-	order   []*element // the keys of touched
+	touched []touch
+	locals  []named
 }
 
 // addition is a run of rules for one element.
@@ -34,8 +31,9 @@ type addition struct {
 
 // touch is an element that changes.
 type touch struct {
-	last int // addition; -1 is none
-	root bool
+	element *element
+	last    int // addition; -1 is none
+	root    bool
 }
 
 // shapes is the shapes of one resource type while they change.
@@ -58,8 +56,8 @@ type named struct {
 }
 
 func newBuilder(s *Set, txn uint64) *builder {
-	return &builder{set: s, txn: txn, atoms: map[Claim]*atom{}, refs: map[Reference]*Reference{}, own: make([]*shapes, len(s.roots)),
-		drops: map[*source]bool{}, places: map[*place]bool{}, touched: map[*element]touch{}}
+	return &builder{set: s, txn: txn, names: newNames(), own: make([]*shapes, len(s.roots)),
+		drops: map[*source]bool{}}
 }
 
 // shapes returns the shapes of a type, to be changed.
@@ -95,7 +93,7 @@ func (b *builder) add(d *Document) {
 	src := &source{name: d.Name, text: d.Text, system: d.System}
 	w := weak.Make(d)
 	src.parsed.Store(&w)
-	c := compiler{src: src, vars: b.set.vars, types: b.set.types, atoms: b.atoms, refs: b.refs, out: b.rules}
+	c := compiler{src: src, vars: b.set.vars, types: b.set.types, names: b.names, out: b.rules}
 	src.tables = tablesOf(d)
 	ord := uint32(0)
 	for _, p := range d.Policies {
@@ -104,11 +102,9 @@ func (b *builder) add(d *Document) {
 		if len(c.out) == from {
 			continue
 		}
-		e := b.element(&p.Realm, true)
-		t := b.touched[e]
+		t := &b.touched[b.element(&p.Realm, true).mark-1]
 		b.adds = append(b.adds, addition{from, len(c.out), t.last})
 		t.last = len(b.adds) - 1
-		b.touched[e] = t
 	}
 	b.rules = c.out
 	b.set.docs = b.set.docs.put(b.txn, d.Name, src)
@@ -139,14 +135,15 @@ func (b *builder) element(r *Realm, make bool) *element {
 		s = &shape{pattern: string(pat), wild: slices.Contains(pat, '*')}
 		all.by[s.pattern] = s
 	}
-	x := s.at(string(key))
+	h := s.hash(string(key))
+	x := s.at(h, string(key))
 	switch {
 	case x == nil && !make:
 		return nil
 	case x == nil:
-		x = b.place(all, s, &place{key: string(key)})
-	case !b.places[x]:
-		x = b.place(all, s, x.clone())
+		x = b.place(all, s, h, &place{key: string(key)}, r)
+	case x.below.mark == 0:
+		x = b.place(all, s, h, x.clone(), r)
 	}
 	e := &x.below
 	if r.Form != Subtree {
@@ -154,17 +151,23 @@ func (b *builder) element(r *Realm, make bool) *element {
 			return nil
 		}
 	}
-	if _, ok := b.touched[e]; !ok {
-		b.touched[e] = touch{last: -1, root: len(r.Namespace) == 0 && r.Form == Subtree}
-		b.order = append(b.order, e)
-	}
+	b.touch(e, false)
 	return e
 }
 
-// place puts a place that belongs to this change into its shape.
-func (b *builder) place(all *shapes, s *shape, x *place) *place {
-	s.put(b.txn, x)
-	b.places[x] = true
+// touch makes sure that e has a mark.
+func (b *builder) touch(e *element, root bool) {
+	if e.mark == 0 {
+		b.touched = append(b.touched, touch{element: e, last: -1, root: root})
+		e.mark = int32(len(b.touched))
+	}
+}
+
+// place puts a place that belongs to this change into its shape. That it does
+// shows in the mark of what stands below it.
+func (b *builder) place(all *shapes, s *shape, h uint64, x *place, r *Realm) *place {
+	s.put(b.txn, h, x)
+	b.touch(&x.below, len(r.Namespace) == 0)
 	all.changed = append(all.changed, changed{s, x})
 	return x
 }
@@ -183,7 +186,7 @@ func (x *place) clone() *place {
 
 // copyTo makes to the same element for another version of its place.
 func (e *element) copyTo(to *element) {
-	to.rules, to.acts, to.some, to.hot, to.plain = e.rules, e.acts, e.some, e.hot, e.plain
+	to.rules, to.acts, to.some, to.hot = e.rules, e.acts, e.some, e.hot
 	to.outcome.Store(e.outcome.Load())
 }
 
@@ -205,7 +208,7 @@ func (b *builder) end(x *place, r *Realm, make bool) *element {
 	}
 	name := strings.Join(r.Local, "/")
 	old, ok := x.end.named.get(name)
-	if _, mine := b.touched[old]; ok && mine || !ok && !make {
+	if ok && old.mark != 0 || !ok && !make {
 		return old
 	}
 	e := &element{}
@@ -213,7 +216,7 @@ func (b *builder) end(x *place, r *Realm, make bool) *element {
 		old.copyTo(e)
 	}
 	x.end.named = x.end.named.put(b.txn, strings.Clone(name), e)
-	b.names = append(b.names, named{x.end, name, e})
+	b.locals = append(b.locals, named{x.end, name, e})
 	return e
 }
 
@@ -234,7 +237,7 @@ func (b *builder) form(end *ends, r *Realm, make bool) *element {
 		return e
 	}
 	if old := end.forms[i].element; true {
-		if _, mine := b.touched[old]; mine {
+		if old.mark != 0 {
 			return old
 		}
 		e := &element{}
@@ -248,8 +251,9 @@ func (b *builder) form(end *ends, r *Realm, make bool) *element {
 // set.
 func (b *builder) finish() {
 	var runs []addition
-	for _, e := range b.order {
-		t := b.touched[e]
+	for _, t := range b.touched {
+		e := t.element
+		e.mark = 0
 		runs = runs[:0]
 		n, kept := 0, 0
 		for i := t.last; i >= 0; i = b.adds[i].next {
@@ -288,7 +292,7 @@ func (b *builder) finish() {
 			b.set.askers += e.asksPermit()
 		}
 	}
-	for _, n := range b.names {
+	for _, n := range b.locals {
 		if n.element.empty() {
 			n.end.named = n.end.named.remove(b.txn, n.name)
 		}

@@ -55,7 +55,40 @@ type parser struct {
 	comparisons int
 	regexCost   int
 	realm       *Realm // of the policy being read
+
+	// What a document consists of lives and dies together, so it is made in
+	// blocks: a text of one rule a line has ten small things on each.
+	policies   slab[Policy]
+	rules      slab[Rule]
+	ruleLists  slab[*Rule]
+	conditions slab[Condition]
+	compared   slab[Comparison]
+	choices    slab[conjunction]
+	conjoined  slab[*Comparison]
+	assertions slab[Assertion]
+	tokens     slab[string]
+	claims     []Assertion // of the rule being read
 }
+
+// slab makes values in blocks that grow with what was made.
+type slab[T any] struct {
+	free []T
+	size int
+}
+
+// list returns n zero values in a row, with room for no more.
+func (s *slab[T]) list(n int) []T {
+	if len(s.free) < n {
+		s.size = max(n, min(max(1, 2*s.size), 64))
+		s.free = make([]T, s.size)
+	}
+	out := s.free[:n:n]
+	s.free = s.free[n:]
+	return out
+}
+
+// one returns a zero value.
+func (s *slab[T]) one() *T { return &s.list(1)[0] }
 
 // errorf reports an error at pos and returns false.
 func (p *parser) errorf(code Code, pos Pos, format string, args ...any) bool {
@@ -214,12 +247,13 @@ func (p *parser) policy() bool {
 	if p.tok.kind != tokWord || reserved(p.tok.text) {
 		return p.unexpected("a realm")
 	}
-	realm, what := parseRealm(p.tok.text)
+	realm, what := parseRealmIn(&p.tokens, p.tok.text)
 	realm.Pos = p.tok.pos
 	if what != "" {
 		return p.errorf(ErrRealm, realm.Pos, "%s", what)
 	}
-	pol := &Policy{Realm: realm}
+	pol := p.policies.one()
+	pol.Realm = realm
 	p.realm = &pol.Realm
 	if !p.next() || !p.expect(tokOpen, "'{' after the realm") {
 		return false
@@ -229,6 +263,9 @@ func (p *parser) policy() bool {
 		if !ok {
 			return false
 		}
+		if pol.Rules == nil {
+			pol.Rules = p.ruleLists.list(1)[:0]
+		}
 		pol.Rules = append(pol.Rules, r)
 	}
 	pol.end = p.tok.pos
@@ -237,7 +274,9 @@ func (p *parser) policy() bool {
 }
 
 func (p *parser) rule() (*Rule, bool) {
-	r := &Rule{Pos: p.tok.pos}
+	r := p.rules.one()
+	r.Pos = p.tok.pos
+	p.claims = p.claims[:0]
 	if p.tok.kind == tokWord && p.tok.text == "if" {
 		if !p.next() || !p.expect(tokParen, "'(' after if") {
 			return nil, false
@@ -267,10 +306,12 @@ func (p *parser) rule() (*Rule, bool) {
 		return nil, p.errorf(ErrEmpty, p.tok.pos, "the rule asserts nothing")
 	}
 	for p.tok.kind != tokClose {
-		if !p.claim(r) {
+		if !p.claim() {
 			return nil, false
 		}
 	}
+	r.Claims = p.assertions.list(len(p.claims))
+	copy(r.Claims, p.claims)
 	r.end = p.tok.pos
 	p.lint(r)
 	return r, p.next()
@@ -283,6 +324,9 @@ func (p *parser) condition(depth int) (*Condition, bool) {
 		c, ok := p.term(depth)
 		if !ok {
 			return nil, false
+		}
+		if anyOf == nil && allOf == nil && p.tok.kind != tokAnd && p.tok.kind != tokOr {
+			return c, true
 		}
 		allOf = append(allOf, c)
 		switch p.tok.kind {
@@ -324,7 +368,8 @@ func (p *parser) term(depth int) (*Condition, bool) {
 		c, ok := p.condition(depth + 1)
 		return c, ok && p.expect(tokParenClose, "')', '&&' or '||'")
 	}
-	c := &Comparison{Pos: p.tok.pos}
+	c := p.compared.one()
+	c.Pos = p.tok.pos
 	if p.tok.kind != tokWord || reserved(p.tok.text) {
 		return nil, p.unexpected("a claim type")
 	}
@@ -373,7 +418,9 @@ func (p *parser) term(depth int) (*Condition, bool) {
 		return nil, false
 	}
 	c.Right = right
-	return &Condition{Comparison: c}, p.checkOperand(c)
+	out := p.conditions.one()
+	out.Comparison = c
+	return out, p.checkOperand(c)
 }
 
 // checkOperand checks what an operator demands of a constant operand.
@@ -431,7 +478,7 @@ func (p *parser) operand() (Operand, bool) {
 	return o, p.next()
 }
 
-func (p *parser) claim(r *Rule) bool {
+func (p *parser) claim() bool {
 	if p.tok.kind == tokWord && p.tok.text == "if" {
 		return p.errorf(ErrReserved, p.tok.pos, "'if' does not nest; close the rule first")
 	}
@@ -454,10 +501,7 @@ func (p *parser) claim(r *Rule) bool {
 		if at != typ.pos {
 			at = v.Pos
 		}
-		if r.Claims == nil {
-			r.Claims = make([]Assertion, 0, 2)
-		}
-		r.Claims = append(r.Claims, Assertion{Type: typ.text, Value: v, Pos: at})
+		p.claims = append(p.claims, Assertion{Type: typ.text, Value: v, Pos: at})
 		if p.tok.kind != tokComma {
 			return true
 		}
@@ -470,6 +514,13 @@ func (p *parser) claim(r *Rule) bool {
 
 // expand turns the condition of r into a choice of conjunctions.
 func (p *parser) expand(r *Rule) bool {
+	if c := r.If.Comparison; c != nil && p.comparisons < maxComparisons {
+		p.comparisons++
+		r.any = p.choices.list(1)
+		r.any[0] = p.conjoined.list(1)
+		r.any[0][0] = c
+		return true
+	}
 	n := 0
 	size, _ := r.If.weigh()
 	if size <= maxComparisons {

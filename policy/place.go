@@ -48,9 +48,13 @@ type element struct {
 	rules   []rule
 	acts    uint64 // that any of the hot rules permits
 	some    uint64 // as in ruleGroup, of the hot rules
-	hot     int32
-	plain   bool // a decision may read the rules as they are, see request.visit
+	hot     int32  // rules in front that can decide by themselves, or plain
+	mark    int32  // 1 + the number of its change while a builder works on it
 }
+
+// plain as the number of hot rules says that a decision may read the rules
+// as they are, see Set.plainAfter.
+const plain = -1
 
 // empty reports whether nothing stands at the element.
 func (e *element) empty() bool { return len(e.rules) == 0 }
@@ -60,11 +64,11 @@ func (e *element) empty() bool { return len(e.rules) == 0 }
 func (e *element) fill(rules []rule, root bool) {
 	e.outcome.Store(nil)
 	e.rules, e.acts, e.some, e.hot = rules, 0, 0, 0
-	e.plain = !root && len(rules) < indexFrom
+	asIs := !root && len(rules) < indexFrom
 	for i := range rules {
 		r := &rules[i]
 		if !r.hot() {
-			e.plain = false
+			asIs = false
 			break
 		}
 		e.hot++
@@ -72,7 +76,10 @@ func (e *element) fill(rules []rule, root bool) {
 		if e.some |= r.need; r.need == 0 {
 			e.some = ^uint64(0)
 		}
-		e.plain = e.plain && r.plain()
+		asIs = asIs && r.plain()
+	}
+	if asIs {
+		e.hot = plain
 	}
 }
 

@@ -27,8 +27,8 @@ type placeSlot struct {
 // smallPlaces is how many places are found by looking at them all.
 const smallPlaces = 4
 
-// at returns the place with that very key, or nil.
-func (s *shape) at(key string) *place {
+// at returns the place with that very key, whose hash is h, or nil.
+func (s *shape) at(h uint64, key string) *place {
 	if s.pages == nil {
 		for _, x := range s.small {
 			if x.key == key {
@@ -37,7 +37,6 @@ func (s *shape) at(key string) *place {
 		}
 		return nil
 	}
-	h := s.hash(key)
 	return s.pages[h>>s.shift].slot(h, key).place
 }
 
@@ -54,12 +53,11 @@ func (p *placePage) slot(h uint64, key string) *placeSlot {
 // full reports whether the page has no room for another place.
 func (p *placePage) full() bool { return int(p.used) >= len(p.slots)*3/4 }
 
-// put adds x, or replaces the place with its key.
-func (s *shape) put(txn uint64, x *place) {
+// put adds x, or replaces the place with its key, whose hash is h.
+func (s *shape) put(txn, h uint64, x *place) {
 	if s.pages == nil && !s.putSmall(txn, x) {
 		return
 	}
-	h := s.hash(x.key)
 	p := s.own(txn, h)
 	e := p.slot(h, x.key)
 	if e.place != nil {
@@ -105,7 +103,8 @@ func (s *shape) putSmall(txn uint64, x *place) (more bool) {
 
 // remove removes the place with that key, if it is there.
 func (s *shape) remove(txn uint64, key string) {
-	if s.at(key) == nil {
+	h := s.hash(key)
+	if s.at(h, key) == nil {
 		return
 	}
 	s.count--
@@ -114,7 +113,6 @@ func (s *shape) remove(txn uint64, key string) {
 		s.txn = txn
 		return
 	}
-	h := s.hash(key)
 	p := s.own(txn, h)
 	*p.slot(h, key) = placeSlot{}
 	p.used--
@@ -168,20 +166,6 @@ func (s *shape) split(txn uint64) {
 		for _, e := range old[i].slots {
 			if e.place != nil {
 				*s.pages[2*i+bit(e.hash)].slot(e.hash, e.place.key) = e
-			}
-		}
-	}
-}
-
-// all calls f for every place.
-func (s *shape) all(f func(*place)) {
-	for _, x := range s.small {
-		f(x)
-	}
-	for i := range s.pages {
-		for _, e := range s.pages[i].slots {
-			if e.place != nil {
-				f(e.place)
 			}
 		}
 	}

@@ -28,7 +28,10 @@ func (r *Realm) Any() bool { return r.Form == Named && len(r.Local) == 1 && r.Lo
 
 // parseRealm reads the text form of a realm; what says which rule a
 // malformed text breaks.
-func parseRealm(s string) (r Realm, what string) {
+func parseRealm(s string) (r Realm, what string) { return parseRealmIn(&slab[string]{}, s) }
+
+// parseRealmIn is parseRealm with the tokens in a slab.
+func parseRealmIn(mem *slab[string], s string) (r Realm, what string) {
 	r.Text = s
 	typ, rest, ok := strings.Cut(s, "::")
 	switch {
@@ -46,7 +49,7 @@ func parseRealm(s string) (r Realm, what string) {
 		return r, "the namespace of a realm starts with /"
 	}
 	if ns = strings.TrimSuffix(ns[1:], "/"); ns != "" {
-		if r.Namespace, ok = realmTokens(ns); !ok {
+		if r.Namespace, ok = realmTokens(mem, ns); !ok {
 			return r, "the namespace of a realm is tokens joined by /; a template or * is a whole token"
 		}
 	} else if rest[:min(2, len(rest))] == "//" {
@@ -58,15 +61,15 @@ func parseRealm(s string) (r Realm, what string) {
 		r.Form = Exactly
 	default:
 		r.Form = Named
-		if r.Local, ok = realmTokens(local); !ok {
+		if r.Local, ok = realmTokens(mem, local); !ok {
 			return r, "the local name of a realm is tokens joined by /; a template or * is a whole token"
 		}
 	}
 	return r, ""
 }
 
-func realmTokens(s string) ([]string, bool) {
-	tokens := make([]string, 0, strings.Count(s, "/")+1)
+func realmTokens(mem *slab[string], s string) ([]string, bool) {
+	tokens := mem.list(strings.Count(s, "/") + 1)[:0]
 	for {
 		tok, rest, more := strings.Cut(s, "/")
 		if tok != "*" && !(tok != "" && tok[0] == '[' && templateLen(tok) == len(tok)) && !isRealmToken(tok) {

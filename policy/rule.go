@@ -61,29 +61,50 @@ type compiler struct {
 	src   *source
 	vars  Variables
 	types *Registry
-	atoms map[Claim]*atom // shared by all documents of one compilation
-	refs  map[Reference]*Reference
+	names *names
 	out   []rule
+}
+
+// names is what the documents of one compilation share.
+type names struct {
+	refs  map[Reference]*Reference
+	atoms map[atomKey]*atom
+	last  *Reference // that was asked for
+}
+
+type atomKey struct {
+	ref   *Reference
+	value string
+}
+
+func newNames() *names {
+	return &names{refs: map[Reference]*Reference{}, atoms: map[atomKey]*atom{}, last: &Reference{}}
 }
 
 // maxRows bounds how many rules one rule over policy variables becomes.
 const maxRows = 1000
 
 func (c *compiler) ref(r Reference) *Reference {
-	p := c.refs[r]
+	n := c.names
+	if *n.last == r {
+		return n.last
+	}
+	p := n.refs[r]
 	if p == nil {
 		p = canonical(r)
-		c.refs[r] = p
+		n.refs[*p] = p
 	}
+	n.last = p
 	return p
 }
 
 func (c *compiler) atom(r Reference, value string) *atom {
-	k := Claim{r.Issuer, r.Type, value}
-	a := c.atoms[k]
+	k := atomKey{c.ref(r), value}
+	a := c.names.atoms[k]
 	if a == nil {
-		a = &atom{hash: claimHash(refHash(r.Issuer, r.Type), value), ref: c.ref(r), value: strings.Clone(value)}
-		c.atoms[k] = a
+		k.value = strings.Clone(value)
+		a = &atom{hash: claimHash(refHash(r.Issuer, r.Type), value), ref: k.ref, value: k.value}
+		c.names.atoms[k] = a
 	}
 	return a
 }
@@ -169,6 +190,9 @@ func (b *ruleBuilder) text(o *Operand) text {
 }
 
 func (b *ruleBuilder) rule(r *Rule) {
+	if b.common(r) {
+		return
+	}
 	for i := range r.Claims {
 		if unbound(&r.Claims[i].Value, b.tokens) {
 			return
@@ -184,6 +208,31 @@ func (b *ruleBuilder) rule(r *Rule) {
 			b.expand(r, c)
 		}
 	}
+}
+
+// common compiles r if it is of the most common kind, which grants actions for
+// one claim of the caller, and reports whether it was.
+func (b *ruleBuilder) common(r *Rule) bool {
+	if len(b.equal) > 0 || r.If == nil || r.If.Comparison == nil {
+		return false
+	}
+	k := r.If.Comparison
+	if !k.Op.equality() || k.Right.IsRef || k.Right.holds || k.Left.Issuer == "" || engineIssuer(k.Left.Issuer) {
+		return false
+	}
+	out := rule{src: b.src, line: r.Pos.Line, ord: b.ord}
+	for i := range r.Claims {
+		a := &r.Claims[i]
+		bit := b.types.bit(Action(a.Value.Text))
+		if a.Type != "permit" || bit == 0 || a.Value.IsRef || a.Value.holds {
+			return false
+		}
+		out.acts |= bit
+	}
+	out.key = b.atom(k.Left, k.Right.Text)
+	out.need = fingerprint(out.key.hash)
+	b.out = append(b.out, out)
+	return true
 }
 
 // expand compiles c once for every combination of the rows it names.

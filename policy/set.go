@@ -102,6 +102,13 @@ func (s *Set) change(put []*Document, drop []string) (*Set, []Diagnostic) {
 	for _, name := range drop {
 		b.remove(name)
 	}
+	rules := 0
+	for _, d := range put {
+		for _, p := range d.Policies {
+			rules += len(p.Rules)
+		}
+	}
+	b.rules = make([]rule, 0, rules)
 	for _, d := range put {
 		b.remove(d.Name)
 		b.add(d)

@@ -77,7 +77,7 @@ func (e *element) outcomeAfter(parent uint64) *outcome {
 // rule before asks for what they permit, and no rule anywhere below. Such an
 // element has no outcome and is no part of the sequence.
 func (s *Set) plainAfter(e *element, asking uint64) bool {
-	return e.plain && e.acts&asking == 0 && s.askers == 0
+	return e.hot == plain && e.acts&asking == 0 && s.askers == 0
 }
 
 // view is the rules of a plain element in the form of an outcome.
@@ -137,8 +137,12 @@ func newOutcome(e *element, before []*outcome, parent uint64, types *Registry) *
 		u.loose, u.asked, u.asking = slices.Clip(last.loose), slices.Clip(last.asked), last.asking
 	}
 	var deps []*rule
-	if e.hot > 0 {
-		u.hot = append(u.hot, e.rules[:e.hot:e.hot])
+	n := int(e.hot)
+	if n == plain {
+		n = len(e.rules)
+	}
+	if n > 0 {
+		u.hot = append(u.hot, e.rules[:n:n])
 	}
 	for i := range e.rules {
 		switch r := &e.rules[i]; {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -52,7 +53,7 @@ type rig struct {
 	tokens *issuer
 	ws     *workload.Service
 	*fabric.Service
-	ports int
+	ports atomic.Int64 // the last one given out
 }
 
 func openStore(tb testing.TB) *store.Store {
@@ -71,7 +72,8 @@ func newRig(tb testing.TB, opts ...fabric.Option) *rig {
 
 func newRigOn(tb testing.TB, st *store.Store, guard *policy.Guard, opts ...fabric.Option) *rig {
 	tb.Helper()
-	r := &rig{TB: tb, st: st, funcs: funcdriver.New(), tokens: &issuer{live: map[string]string{}}, ports: 40000}
+	r := &rig{TB: tb, st: st, funcs: funcdriver.New(), tokens: &issuer{live: map[string]string{}}}
+	r.ports.Store(40000)
 	images := fabric.NewImages()
 	for name, fn := range map[string]funcdriver.Func{
 		"serve": func(ctx context.Context, _ *funcdriver.Task) error { <-ctx.Done(); return nil },
@@ -98,7 +100,7 @@ func newRigOn(tb testing.TB, st *store.Store, guard *policy.Guard, opts ...fabri
 	machines := fleet.New(st, nil, nil)
 	r.must(machines.RegisterLocal(context.Background(), "127.0.0.1", 2551))
 	r.Service = fabric.New(st, guard, append([]fabric.Option{fabric.WithImages(images), fabric.WithTokens(r.tokens)}, opts...)...)
-	ports := workload.WithPorts(func(string, string) (int, bool) { r.ports++; return r.ports, true })
+	ports := workload.WithPorts(func(string, string) (int, bool) { return int(r.ports.Add(1)), true })
 	var err error
 	r.ws, err = workload.New(st, guard, machines, []driver.Driver{r.funcs}, append(r.Service.Options(), ports)...)
 	r.must(err)

@@ -40,7 +40,8 @@ func TestLinkedApplicationsGoOnAfterARestart(t *testing.T) {
 				}
 				r := newRigOn(t, st, nil)
 				defer r.stop()
-				r.ports, r.tokens = 50000, old.tokens
+				r.ports.Store(50000)
+				r.tokens = old.tokens
 				db, web = r.get(db), r.get(web)
 				if a, b := states(db), states(web); a != "0:running " || b != "0:running " {
 					t.Fatalf("db %s, web %s", a, b)

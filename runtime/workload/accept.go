@@ -2,6 +2,7 @@ package workload
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/atoll-platform/atoll/internal/store"
@@ -18,7 +19,8 @@ type acceptance struct {
 
 // transact writes the draft that fn makes, lets within, which may be nil, add to
 // it, and takes the steps that are due at once, so that what can start does so
-// without a further commit. It returns the state at acceptance.
+// without a further commit. It returns the state at acceptance: what was asked
+// for, and nothing yet of those steps.
 func (s *Service) transact(ctx context.Context, fn func(tx *store.Tx) (*draft, error), within func(*store.Tx, *Snapshot) error) (*Snapshot, error) {
 	a := &acceptance{planned: s.sup.turns.try()}
 	if a.planned {
@@ -30,13 +32,15 @@ func (s *Service) transact(ctx context.Context, fn func(tx *store.Tx) (*draft, e
 		if err != nil {
 			return err
 		}
-		if within == nil && d.touched() {
+		answer := d.snapshot
+		if within == nil && d.touched() && a.planned {
+			answer = d.accepted()
 			a.plan(s, tx, d)
 		}
 		if err := a.write(s, tx, d); err != nil {
 			return err
 		}
-		snap = d.snapshot(tx.Index())
+		snap = answer(tx.Index())
 		if within != nil {
 			if err := within(tx, snap); err != nil {
 				return err
@@ -48,7 +52,6 @@ func (s *Service) transact(ctx context.Context, fn func(tx *store.Tx) (*draft, e
 				if err := a.write(s, tx, d); err != nil {
 					return err
 				}
-				snap = d.snapshot(tx.Index())
 			}
 		}
 		return nil
@@ -61,6 +64,46 @@ func (s *Service) transact(ctx context.Context, fn func(tx *store.Tx) (*draft, e
 		s.sup.take(a, snap.Workload, index)
 	}
 	return snap, nil
+}
+
+// accepted returns a function for the snapshot of the draft as it is now, to be
+// called once the draft is written: a plan edits rows in place, and writing gives
+// them their ids and versions.
+func (d *draft) accepted() func(index uint64) *Snapshot {
+	was := *d
+	if d.w != d.base.Workload {
+		c := *d.w
+		was.w = &c
+	}
+	if d.st != d.base.Status {
+		c := *d.st
+		was.st = &c
+	}
+	was.slots = slices.Clone(d.slots)
+	for k := range was.slots {
+		if e := &was.slots[k]; e.row != nil && e.row != e.old {
+			c := *e.row
+			e.row = &c
+		}
+	}
+	was.insts = slices.Clone(d.insts)
+	for n := range was.insts {
+		if e := &was.insts[n]; e.row != nil && e.row != e.old {
+			c := *e.row
+			e.row = &c
+		}
+	}
+	return func(index uint64) *Snapshot {
+		if d.w != nil && was.w != d.base.Workload {
+			was.w.Meta, was.w.Seq = d.w.Meta, d.w.Seq
+		}
+		for n := range was.insts {
+			if e, is := &was.insts[n], d.insts[n].row; is != nil && e.row != nil && e.row != e.old {
+				e.row.Meta, e.row.Seq, e.row.Num = is.Meta, is.Seq, is.Num
+			}
+		}
+		return was.snapshot(index)
+	}
 }
 
 // plan takes the steps that are due. Nothing may be dropped yet that the caller

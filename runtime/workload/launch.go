@@ -2,12 +2,14 @@ package workload
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net"
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/atoll-platform/atoll"
@@ -30,22 +32,19 @@ func exitOf(h driver.Handle) (x driver.Exit) {
 
 // launch starts the processes of a run, in order of their names.
 func (r *runner) launch(ctx context.Context, env map[string]store.Sealed, dir string) (driver.Handle, error) {
-	names := slices.Sorted(maps.Keys(r.spec.Procs))
-	if len(names) == 0 {
-		names = []string{""}
-	}
-	if len(names) == 1 {
-		return r.launchOne(ctx, r.request(names[0], env, dir))
+	if len(r.spec.Procs) <= 1 {
+		name := ""
+		for only := range r.spec.Procs {
+			name = only
+		}
+		return r.launchOne(ctx, r.request(name, env, dir), nil)
 	}
 	g := &group{grace: r.spec.Stop.Grace, done: make(chan struct{})}
-	for _, name := range names {
-		h, err := r.launchOne(ctx, r.request(name, env, dir))
+	for _, name := range slices.Sorted(maps.Keys(r.spec.Procs)) {
+		h, err := r.launchOne(ctx, r.request(name, env, dir), g.handles)
 		if err != nil {
-			for _, started := range g.handles {
-				safely(started.Kill)
-			}
-			for _, started := range g.handles {
-				r.gone(started, killWait)
+			if err != errAbandoned {
+				r.unlaunch(g.handles)
 			}
 			return nil, err
 		}
@@ -53,6 +52,16 @@ func (r *runner) launch(ctx context.Context, env map[string]store.Sealed, dir st
 	}
 	g.follow(r.s.clock)
 	return g, nil
+}
+
+// unlaunch ends the processes of a run that was not complete.
+func (r *runner) unlaunch(started []driver.Handle) {
+	for _, h := range started {
+		safely(h.Kill)
+	}
+	for _, h := range started {
+		r.gone(h, killWait)
+	}
 }
 
 // request is what the driver gets for one process.
@@ -83,43 +92,60 @@ func (r *runner) metric(name string, value float64) {
 	}
 }
 
+// errAbandoned says that another goroutine goes on with the run.
+var errAbandoned = errors.New("workload: the start was abandoned")
+
 // launchOne calls Start of the driver. A call that does not heed the end of its
-// context is left behind, and what it starts after all is killed.
-func (r *runner) launchOne(ctx context.Context, run *driver.Run) (driver.Handle, error) {
-	type outcome struct {
-		h   driver.Handle
-		err error
-	}
-	started := make(chan outcome, 1)
-	go func() {
-		var o outcome
-		o.err = guardPanic(func() (err error) {
-			o.h, err = r.drv.Start(ctx, run)
-			if err == nil && o.h == nil {
-				err = atoll.Errorf(atoll.Failed, "workload", "the driver started nothing")
-			}
-			return err
-		})
-		started <- o
-	}()
-	select {
-	case o := <-started:
-		return o.h, o.err
-	case <-ctx.Done():
-	}
-	late := time.NewTimer(abandonWait)
-	defer late.Stop()
-	select {
-	case o := <-started:
-		return o.h, o.err // serve or verify end it
-	case <-late.C:
-	}
-	go func() {
-		if o := <-started; o.err == nil {
-			safely(o.h.Kill)
+// context is left behind: another goroutine goes on with the run without it,
+// and what it starts after all is killed.
+func (r *runner) launchOne(ctx context.Context, run *driver.Run, started []driver.Handle) (driver.Handle, error) {
+	var decided atomic.Bool // by whichever comes first: the answer, or the end of patience
+	answered, over := make(chan struct{}), make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(over)
+		late := time.NewTimer(abandonWait)
+		defer late.Stop()
+		select {
+		case <-answered:
+			return
+		case <-late.C:
 		}
-	}()
-	return nil, &driver.StartError{Code: driver.CodeError, Reason: "the driver did not answer"}
+		if decided.CompareAndSwap(false, true) {
+			r.live(func() bool { return r.abandon(ctx, started) })
+		}
+	})
+	h, err := r.call(ctx, run)
+	if !decided.CompareAndSwap(false, true) {
+		if err == nil {
+			safely(h.Kill)
+		}
+		return nil, errAbandoned
+	}
+	if !stop() {
+		close(answered)
+		<-over
+	}
+	return h, err
+}
+
+// call calls Start of the driver behind a barrier.
+func (r *runner) call(ctx context.Context, run *driver.Run) (h driver.Handle, err error) {
+	err = guardPanic(func() (err error) {
+		if h, err = r.drv.Start(ctx, run); err == nil && h == nil {
+			err = atoll.Errorf(atoll.Failed, "workload", "the driver started nothing")
+		}
+		return err
+	})
+	return h, err
+}
+
+// abandon goes on with a run whose driver does not answer.
+func (r *runner) abandon(ctx context.Context, started []driver.Handle) bool {
+	r.unlaunch(started)
+	r.sh.sup.gate.leave(r.inst.Machine)
+	r.notStarted(ctx, &driver.StartError{Code: driver.CodeError, Reason: "the driver did not answer"})
+	r.teardown()
+	return true
 }
 
 // The pauses between attempts to reach a port.

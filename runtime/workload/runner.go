@@ -141,34 +141,55 @@ func (r *runner) report(e event, fill func(*report)) {
 	r.sh.report(r.inst.Workload, rep)
 }
 
-// run is the life of the runner.
-func (r *runner) run() {
-	defer r.cancel()
-	defer r.close()
-	defer func() {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.done = true
-	}()
+// run is the life of the runner, but for one whose driver does not answer.
+func (r *runner) run() { r.live(r.pursue) }
+
+// live does what is left of the run's life, in whichever goroutine. rest reports
+// whether it is over then.
+func (r *runner) live(rest func() bool) {
+	if !r.guarded(rest) {
+		return
+	}
+	r.close()
+	r.cancel()
+	r.mu.Lock()
+	r.done = true
+	r.mu.Unlock()
+	r.sh.sup.runs.Done()
+}
+
+// guarded calls fn, whose panic ends the life too.
+func (r *runner) guarded(fn func() bool) (over bool) {
 	defer func() {
 		if v := recover(); v != nil { // of a connector: the unit fails alone
 			r.s.log.Error("a run ended in a panic", "instance", r.inst.ID, "panic", v)
 			r.ended(eventFailed, driver.Exit{Code: driver.CodePanic, Reason: "internal failure"}, true)
+			over = true
 		}
 	}()
+	return fn()
+}
+
+// pursue goes through the run from its begin to its end, unless another
+// goroutine goes on with it.
+func (r *runner) pursue() (over bool) {
 	env := r.inst.Env
 	if r.connected {
 		var ok bool
 		if env, ok = r.setup(); !ok {
 			r.teardown()
-			return
+			return true
 		}
 	}
-	h, ok := r.start(env)
-	if ok {
+	h, err := r.start(env)
+	if err == errAbandoned {
+		return false
+	}
+	if err == nil {
 		r.serve(h)
 	}
 	r.teardown()
+	return true
 }
 
 // setup prepares the instance and waits until it may start.
@@ -199,14 +220,17 @@ func (r *runner) setup() (map[string]store.Sealed, bool) {
 	}
 }
 
-// start starts and verifies the run within its timeout. ok says that there is a
-// handle to wait for.
-func (r *runner) start(env map[string]store.Sealed) (driver.Handle, bool) {
+// errOver says that a run ended before it served, which was reported.
+var errOver = errors.New("workload: the run is over")
+
+// start starts and verifies the run within its timeout. Without an error there
+// is a handle to wait for.
+func (r *runner) start(env map[string]store.Sealed) (driver.Handle, error) {
 	ctx, cancel := context.WithTimeout(r.early, r.spec.Verify.timeout())
 	defer cancel()
-	fail := func(x driver.Exit) (driver.Handle, bool) {
+	fail := func(x driver.Exit) (driver.Handle, error) {
 		r.ended(eventFailed, x, false)
-		return nil, false
+		return nil, errOver
 	}
 	dir, err := r.s.makeDir(r.inst)
 	if err != nil {
@@ -219,28 +243,25 @@ func (r *runner) start(env map[string]store.Sealed) (driver.Handle, bool) {
 		return fail(driver.Exit{Code: driver.CodeError, Reason: r.cutShort(ctx)})
 	}
 	h, err := r.launch(ctx, env, dir)
+	if err == errAbandoned {
+		return nil, err
+	}
 	r.sh.sup.gate.leave(r.inst.Machine)
 	if err != nil {
-		x := driver.Exit{Code: driver.CodeError, Reason: err.Error()}
-		if e, ok := errors.AsType[*driver.StartError](err); ok && e.Code != 0 {
-			x.Code = e.Code
-		}
-		if ctx.Err() != nil {
-			x.Reason = r.cutShort(ctx)
-		}
-		return fail(x)
+		r.notStarted(ctx, err)
+		return nil, errOver
 	}
 	r.mu.Lock()
 	r.handle = h
 	r.mu.Unlock()
 	if reason, forced := r.verify(ctx, h); reason != "" {
 		if r.told().stop {
-			return h, true // it is being stopped: that is not a failure
+			return h, nil // it is being stopped: that is not a failure
 		}
 		safely(h.Kill)
 		if !r.gone(h, killWait) {
 			r.stuck(h, driver.Exit{Code: driver.CodeKilled, Reason: reason})
-			return nil, false
+			return nil, errOver
 		}
 		x := exitOf(h)
 		if x.Code == 0 && x.Signal == "" {
@@ -248,9 +269,21 @@ func (r *runner) start(env map[string]store.Sealed) (driver.Handle, bool) {
 		}
 		x.Reason = reason
 		r.ended(eventFailed, x, forced)
-		return nil, false
+		return nil, errOver
 	}
-	return h, true
+	return h, nil
+}
+
+// notStarted reports that the driver could not start the run.
+func (r *runner) notStarted(ctx context.Context, err error) {
+	x := driver.Exit{Code: driver.CodeError, Reason: err.Error()}
+	if e, ok := errors.AsType[*driver.StartError](err); ok && e.Code != 0 {
+		x.Code = e.Code
+	}
+	if ctx.Err() != nil {
+		x.Reason = r.cutShort(ctx)
+	}
+	r.ended(eventFailed, x, false)
 }
 
 // cutShort says why a start came to nothing.

@@ -24,7 +24,7 @@ func TestARunThatIsStoppedAsItMayStartReportsItsEnd(t *testing.T) {
 	if !ok {
 		t.Fatal("it waits for the word to give back what it has prepared, and nobody will give it")
 	}
-	if _, ok := r.start(env); ok {
+	if _, err := r.start(env); err == nil {
 		t.Error("it was started")
 	}
 	var events []event

@@ -143,7 +143,7 @@ func TestAWorkloadIsStartedScaledStoppedAndDeleted(t *testing.T) {
 		}
 		sn := r.create(spec("serve"), 2, workload.Started)
 		id := sn.Workload.ID
-		if got := states(sn); got != "0:starting 1:starting " || !sn.UnderWay() {
+		if got := states(sn); got != "0:new 1:new " || !sn.UnderWay() {
 			t.Fatalf("at acceptance: %q, under way %v", got, sn.UnderWay())
 		}
 		check(id, "0:running 1:running ")

@@ -57,7 +57,10 @@ func (sup *supervisor) shard(id string) *shard {
 }
 
 // begin lets a runner run.
-func (sup *supervisor) begin(r *runner) { sup.runs.Go(r.run) }
+func (sup *supervisor) begin(r *runner) {
+	sup.runs.Add(1)
+	go r.run()
+}
 
 // mark lets the workload be looked at.
 func (sup *supervisor) mark(id string) { sup.shard(id).push(id, false) }

@@ -296,6 +296,15 @@ func TestUpdateChangesRecordAndWorkloadAtOnce(t *testing.T) {
 			}
 			synctest.Wait()
 		}
+		_, err := r.Update(ctx, id, host("a b"), func(*workload.Desired) error {
+			return &atoll.Error{Kind: atoll.Invalid, Findings: []atoll.Finding{{Path: "mine", Code: "bad"}}}
+		})
+		if diff := cmp.Diff([]string{"mine bad", "webDNS form"}, found(err)); diff != "" {
+			t.Errorf("%v (-want +got):\n%s", err, diff)
+		}
+		if _, err := r.Update(ctx, id, host("a b"), func(*workload.Desired) error { return atoll.Errorf(atoll.Quota, "test", "full") }); atoll.KindOf(err) != atoll.Quota {
+			t.Error(err)
+		}
 		if _, err := r.Update(ctx, "nobody", host("x.y"), nil); atoll.KindOf(err) != atoll.NotFound {
 			t.Error(err)
 		}
@@ -344,6 +353,14 @@ func TestTheGuardIsAskedForBothSidesOfALink(t *testing.T) {
 			if atoll.KindOf(err) != kind || r.st.LastIndex() != before {
 				t.Errorf("without %s: %v", deny, err)
 			}
+		}
+		g.deny = map[string]bool{"create web2": true, "update db": true}
+		if _, err := r.Create(ctx, application("web2", "nobody/knows")); atoll.KindOf(err) != atoll.Denied {
+			t.Errorf("who may not create is told what is wrong: %v", err)
+		}
+		host := "no host"
+		if _, err := r.Update(ctx, db.Workload.ID, fabric.Change{WebDNS: &host}, nil); atoll.KindOf(err) != atoll.Denied {
+			t.Errorf("who may not update is told what is wrong: %v", err)
 		}
 		g.deny, g.asked = map[string]bool{}, nil
 		if _, err := r.Create(ctx, application("web2", "demo/web")); err != nil || !slices.Equal(g.asked, []string{"create web2"}) {

@@ -2,6 +2,7 @@ package fabric
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -139,6 +140,9 @@ func (s *Service) Create(ctx context.Context, n NewApplication, conds ...workloa
 	fs := s.fill(&n)
 	wanted, more := s.checkLinks(ctx, s.st.View(), &n)
 	if fs = append(fs, more...); fs != nil {
+		if err := s.guard.Check(ctx, policy.Do(policy.Create, n.FQN)); err != nil { // it is not told what is wrong, who may not do it
+			return nil, atoll.Wrap(op, err)
+		}
 		fs = append(fs, n.Spec.Check(n.Count)...)
 		return nil, &atoll.Error{Kind: atoll.Invalid, Op: op, Msg: "the application is not valid", Findings: fs}
 	}
@@ -241,15 +245,17 @@ func (s *Service) Update(ctx context.Context, id string, c Change, change func(*
 	if err != nil {
 		return nil, err
 	}
-	if change == nil {
-		change = func(*workload.Desired) error { return nil }
-	}
-	if c.WebDNS != nil {
-		if fs := checkWebDNS(*c.WebDNS); fs != nil {
-			return nil, &atoll.Error{Kind: atoll.Invalid, Op: op, Msg: "the change is not valid", Findings: fs}
+	both := func(d *workload.Desired) error {
+		var err error
+		if change != nil {
+			err = change(d)
 		}
+		if c.WebDNS == nil {
+			return err
+		}
+		return withFindings(err, checkWebDNS(*c.WebDNS))
 	}
-	sn, err := ws.UpdateWithin(ctx, id, change, func(tx *store.Tx, sn *workload.Snapshot) error {
+	sn, err := ws.UpdateWithin(ctx, id, both, func(tx *store.Tx, sn *workload.Snapshot) error {
 		if c.WebDNS == nil {
 			return nil
 		}
@@ -265,6 +271,19 @@ func (s *Service) Update(ctx context.Context, id string, c Change, change func(*
 		return applications.Put(tx, a)
 	}, conds...)
 	return sn, atoll.Wrap(op, err)
+}
+
+// withFindings adds what is wrong besides to an error, unless that is of another kind.
+func withFindings(err error, fs []atoll.Finding) error {
+	if fs == nil || err != nil && atoll.KindOf(err) != atoll.Invalid {
+		return err
+	}
+	out := &atoll.Error{Kind: atoll.Invalid, Msg: "the change is not valid"}
+	if e, ok := errors.AsType[*atoll.Error](err); ok {
+		out.Findings = slices.Clone(e.Findings)
+	}
+	out.Findings = append(out.Findings, fs...)
+	return out
 }
 
 // Application returns the record of a workload; of one that was not made from

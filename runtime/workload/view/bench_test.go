@@ -23,5 +23,10 @@ func BenchmarkGetTutum(b *testing.B) {
 				view.GetTutum(s)
 			}
 		})
+		b.Run(name+", one of them", func(b *testing.B) {
+			for b.Loop() {
+				view.GetTutumContainer(s, s.Instances[n/2])
+			}
+		})
 	}
 }

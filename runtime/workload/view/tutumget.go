@@ -80,7 +80,7 @@ func GetTutum(s *workload.Snapshot) TutumApplication {
 	a.Entrypoint, a.RunCommand = tutumCommand(spec)
 	a.Autorestart, a.Autoreplace, a.Autodestroy = tutumPolicies(&spec.Recover)
 	a.Current = len(a.Containers)
-	errors, l := false, &line{s: s}
+	errors, l := false, &line{s: s, shared: true}
 	for _, i := range a.Containers {
 		switch l.container(i) {
 		case TutumRunning:
@@ -189,7 +189,7 @@ func tutumCounted(s *workload.Snapshot) []*workload.Instance {
 			succeeded[i.Slot] = i.Seq
 		}
 	}
-	l := &line{s: s}
+	l := &line{s: s, shared: true}
 	return slices.DeleteFunc(TutumContainers(s), func(i *workload.Instance) bool {
 		return i.Retired != nil || l.container(i) == TutumTerminating && newer(succeeded, i)
 	})

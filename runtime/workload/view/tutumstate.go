@@ -1,7 +1,7 @@
 package view
 
 import (
-	"math"
+	"slices"
 	"time"
 
 	"github.com/atoll-platform/atoll/runtime/workload"
@@ -79,12 +79,13 @@ func startFailed(i *workload.Instance) bool {
 	return (i.Exit.Outcome == workload.OutcomeFailed || i.Exit.Outcome == workload.OutcomeLost) && !i.Exit.Ran
 }
 
-// line is what new instances of a workload wait for in it. It is made when it is
-// first asked for, and serves all of them.
+// line is what new instances of a workload wait for in it: for one of them, or
+// with shared, prepared when it is first asked for, for all.
 type line struct {
-	s     *workload.Snapshot
-	live  map[int][]*workload.Instance // by slot
-	front int                          // the lowest slot of a sequence that has still to run
+	s      *workload.Snapshot
+	shared bool
+	live   map[int][]*workload.Instance // by slot
+	front  *workload.Instance           // of those in a sequence that have still to run, in the lowest slot
 }
 
 // waits reports whether a new instance cannot begin before others of its
@@ -97,30 +98,42 @@ func (l *line) waits(i *workload.Instance) bool {
 	default:
 		return false
 	}
+	if !l.shared {
+		return slices.ContainsFunc(l.s.Instances, func(o *workload.Instance) bool { return l.blocks(o, i) })
+	}
 	if l.live == nil {
 		l.build()
 	}
+	return l.front != nil && l.blocks(l.front, i) || slices.ContainsFunc(l.live[i.Slot], func(o *workload.Instance) bool { return l.blocks(o, i) })
+}
+
+// blocks reports whether i waits for o: for its end, if o has the slot of i, or
+// for its start, if o is before i in a sequence.
+func (l *line) blocks(o, i *workload.Instance) bool {
+	if o.Slot == workload.Once || !o.State.Live() {
+		return false
+	}
 	rollout := &l.s.Workload.Spec.Rollout
-	if rollout.Sequential && i.OpSeq != 0 && l.front < i.Slot {
-		return true
+	if o.Slot == i.Slot {
+		return o.Seq < i.Seq && !(o.Goal == workload.GoalRun && rollout.Order == workload.StartFirst && o.Gen < i.Gen)
 	}
-	for _, o := range l.live[i.Slot] {
-		if o.Seq < i.Seq && !(o.Goal == workload.GoalRun && rollout.Order == workload.StartFirst && o.Gen < i.Gen) {
-			return true
-		}
-	}
-	return false
+	return rollout.Sequential && i.OpSeq != 0 && o.Slot < i.Slot && toRun(o)
+}
+
+// toRun reports whether the next in a sequence waits for a live instance.
+func toRun(o *workload.Instance) bool {
+	return o.Goal == workload.GoalRun && !o.Up && o.Wait.Kind != workload.WaitCapacity
 }
 
 func (l *line) build() {
-	l.live, l.front = map[int][]*workload.Instance{}, math.MaxInt
+	l.live = map[int][]*workload.Instance{}
 	for _, o := range l.s.Instances {
 		if o.Slot == workload.Once || !o.State.Live() {
 			continue
 		}
 		l.live[o.Slot] = append(l.live[o.Slot], o)
-		if o.Goal == workload.GoalRun && !o.Up && o.Wait.Kind != workload.WaitCapacity {
-			l.front = min(l.front, o.Slot)
+		if toRun(o) && (l.front == nil || o.Slot < l.front.Slot) {
+			l.front = o
 		}
 	}
 }
@@ -157,7 +170,7 @@ func tutumStanding(s *workload.Snapshot) (state TutumState, derived bool) {
 
 func tutumDerived(s *workload.Snapshot) TutumState {
 	n := map[TutumState]int{}
-	l := &line{s: s}
+	l := &line{s: s, shared: true}
 	all, filled, making := 0, map[int]bool{}, false
 	for _, i := range s.Instances {
 		if i.Slot == workload.Once || i.Retired != nil {

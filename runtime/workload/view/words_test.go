@@ -339,6 +339,13 @@ func TestViewsAreTotal(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := anySnapshot(t)
 		a := view.GetTutum(s)
+		states := map[view.TutumState]int{}
+		for _, i := range a.Containers {
+			states[view.TutumContainerState(s, i)]++
+		}
+		if a.Running != states[view.TutumRunning] || a.Stopped != states[view.TutumStopped] {
+			t.Fatalf("an application counts %d running and %d stopped of %v", a.Running, a.Stopped, states)
+		}
 		if !applications[a.State] {
 			t.Fatalf("application in state %q", a.State)
 		}

@@ -192,6 +192,17 @@ func (s *stage) flush(f *frame) {
 		i.stalled = i.otherStalled(s)
 	}
 	i.mu.Unlock()
+	if s.n.flags&flagGone != 0 && s.empty() {
+		s.n.leftBehind()
+	}
+}
+
+// empty says whether all that was taken has been passed on, or is about to be by
+// who asks.
+func (s *stage) empty() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.jobs) == 0
 }
 
 func (s *stage) answer(j *job) {
@@ -209,20 +220,9 @@ func (i *Instance) otherStalled(but *stage) bool {
 	if x := i.ext.Load(); x != nil && (x.held || x.ring != nil && x.ring.stalls(i)) {
 		return true
 	}
-	for at := range i.nodes() {
-		x := i.nodes()[at].ext.Load()
-		if x == nil {
-			continue
-		}
-		if x.stage != nil && x.stage != but && x.stage.full() {
+	for s := range i.stages() {
+		if s != but && s.full() {
 			return true
-		}
-		if x.group != nil {
-			for _, c := range x.group.byKey {
-				if y := c.ext.Load(); y != nil && y.stage != nil && y.stage != but && y.stage.full() {
-					return true
-				}
-			}
 		}
 	}
 	return false

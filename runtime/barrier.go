@@ -267,16 +267,28 @@ func (n *node) asynchronous() bool {
 	if x == nil || x.group == nil {
 		return n.flags&flagAsync != 0
 	}
+	for _, l := range n.inst.ext.Load().leaving {
+		if l.home() == n {
+			return true
+		}
+	}
 	for _, c := range x.group.byKey {
 		return c.flags&flagAsync != 0
 	}
 	return false
 }
 
-// stages goes over the stages of all actors, group children and copies; the
-// token is held.
+// stages goes over the stages of all actors, group children and copies, and of
+// those that were removed with work on its way; the token is held.
 func (i *Instance) stages() func(yield func(*stage) bool) {
 	return func(yield func(*stage) bool) {
+		if x := i.ext.Load(); x != nil {
+			for _, n := range x.leaving {
+				if !yield(n.ext.Load().stage) {
+					return
+				}
+			}
+		}
 		for at := range i.nodes() {
 			x := i.nodes()[at].ext.Load()
 			if x == nil {

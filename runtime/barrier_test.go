@@ -20,12 +20,15 @@ type settler struct {
 func (*settler) Trigger(actor.Context, *actor.Event) (*actor.Event, error) { return nil, nil }
 func (s *settler) Run(ctx context.Context, out actor.Outlet) error         { return s.run(ctx, out) }
 
-// lagging performs in a second.
-type lagging struct{ done atomic.Int32 }
+// lagging performs in a second, and notes whether it was closed meanwhile.
+type lagging struct{ done, busy, early atomic.Int32 }
 
 func (*lagging) Trigger(actor.Context, *actor.Event) (*actor.Event, error) { return nil, nil }
 func (*lagging) Parallel() int                                             { return 1 }
+func (l *lagging) Close() error                                            { l.early.Store(l.busy.Load()); return nil }
 func (l *lagging) Perform(ctx context.Context, e *actor.Event) (*actor.Event, error) {
+	l.busy.Add(1)
+	defer l.busy.Add(-1)
 	select {
 	case <-time.After(time.Second):
 		l.done.Add(1)
@@ -84,6 +87,18 @@ func TestSettle(t *testing.T) {
 			parts: []part{{name: "one", make: lag(&first), by: []string{"n"}}, {name: "end", make: end}}, links: []string{"src one", "one end"},
 			emit: 3, want: outcome{took: time.Second}, ended: 3,
 		},
+		"the children that have left a group with work on its way are waited for": {
+			parts: []part{{name: "one", make: lag(&first), by: []string{"n"}, timeout: &Timeout{Duration: time.Second / 2, Mode: Exit}}, {name: "end", make: end}},
+			links: []string{"src one", "one end"}, emit: 3, want: outcome{took: time.Second}, ended: 3,
+		},
+		"those of an actor that has left are waited for": {
+			parts: []part{{name: "one", make: lag(&first), timeout: &Timeout{Duration: time.Second / 2, Mode: Exit}}, {name: "end", make: end}},
+			links: []string{"src one", "one end"}, emit: 3, want: outcome{took: 3 * time.Second}, ended: 3,
+		},
+		"those of asynchronous actors behind children that have left are waited for": {
+			parts: []part{{name: "one", make: lag(&first), by: []string{"n"}, timeout: &Timeout{Duration: time.Second / 2, Mode: Exit}}, {name: "two", make: lag(&second)}, {name: "end", make: end}},
+			links: []string{"src one", "one two", "two end"}, emit: 2, want: outcome{took: 3 * time.Second}, ended: 2,
+		},
 		"a stalled mailbox is waited for": {
 			parts: []part{{name: "one", make: lag(&first)}, {name: "end", make: end}}, links: []string{"src one", "one end"},
 			emit: stageFull + 20, want: outcome{took: (stageFull + 20) * time.Second}, ended: stageFull + 20,
@@ -101,6 +116,7 @@ func TestSettle(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ended.Store(0)
+				first, second = nil, nil
 				got := make(chan outcome, 1)
 				src := &settler{run: func(ctx context.Context, out actor.Outlet) error {
 					ctx = context.WithoutCancel(ctx)
@@ -133,6 +149,9 @@ func TestSettle(t *testing.T) {
 				}
 				if o := <-got; o != tt.want {
 					t.Errorf("Settle ended with %v after %v, want %v after %v", o.kind, o.took, tt.want.kind, tt.want.took)
+				}
+				if tt.close == 0 && first != nil && first.early.Load() > 0 {
+					t.Error("the actor was closed while it performed")
 				}
 				if n := ended.Load(); n != tt.ended {
 					t.Errorf("%d events had reached the end, want %d", n, tt.ended)

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"container/heap"
+	"slices"
 	"sync"
 	"time"
 
@@ -172,12 +173,35 @@ func (n *node) leave(c *child) {
 	for _, t := range n.ext.Load().timers {
 		n.inst.tenant.eng.clock.remove(t)
 	}
-	if n.letGo() {
-		n.closeActor()
-	}
 	n.flags |= flagGone
 	if c != nil {
 		n.home().ext.Load().group.remove(c)
+	}
+	if s := n.ext.Load().stage; s != nil && !s.empty() {
+		x := n.inst.extend()
+		x.leaving = append(x.leaving, n)
+		return
+	}
+	n.left()
+}
+
+// left is the end of an actor that was removed: nothing of it is on its way.
+func (n *node) left() {
+	if n.letGo() {
+		n.endActor()
+	}
+	if n.flags&flagChild != 0 && n.spec.flags&flagGroup != 0 {
+		n.inst.extend().kids--
+	}
+}
+
+// leftBehind ends an actor that was removed when the last of its results has
+// been passed on; the token is held.
+func (n *node) leftBehind() {
+	x := n.inst.ext.Load()
+	if at := slices.Index(x.leaving, n); at >= 0 {
+		x.leaving = slices.Delete(x.leaving, at, at+1)
+		n.left()
 	}
 }
 

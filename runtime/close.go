@@ -121,12 +121,17 @@ func (i *Instance) finished() bool {
 // finish is the last op.
 func (i *Instance) finish(*frame) {
 	i.unsettle()
+	x := i.ext.Load()
 	for at := range i.nodes() {
 		i.nodes()[at].close()
 	}
+	for _, n := range x.leaving {
+		n.ext.Load().stage.abandon()
+		n.left()
+	}
+	x.leaving = nil
 	i.mu.Lock()
 	i.state = stateClosed
-	x := i.ext.Load()
 	if x.cancel != nil {
 		x.cancel()
 	}

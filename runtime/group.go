@@ -78,11 +78,11 @@ func (g *group) add(n *node, key string, env *actor.Env) (*child, error) {
 	return c, nil
 }
 
-// remove forgets a child of a group; a copy keeps its turn and does nothing.
+// remove forgets a child of a group; a copy keeps its turn and does nothing. The
+// child counts until nothing of it is left.
 func (g *group) remove(c *child) {
 	if len(g.copies) == 0 {
 		delete(g.byKey, c.key)
-		c.inst.extend().kids--
 	}
 }
 

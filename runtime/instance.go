@@ -103,6 +103,7 @@ type instanceExt struct {
 	cancel  context.CancelFunc
 	sources []*source
 
+	leaving  []*node    // removed, with work on its way that is passed on yet; belongs to the token
 	barriers []*barrier // reached, and waiting for stages; belongs to the token
 	coming   []*barrier // on their way from other copies
 	last     Stats      // as of the last time that they could be read

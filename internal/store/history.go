@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/atoll-platform/atoll"
@@ -20,6 +21,7 @@ type history struct {
 	tip     uint64 // newest commit
 	changes int
 	wake    chan struct{} // closed at the next commit; nil while nobody waits
+	parked  []*Stream     // that wait for a commit of their choice
 }
 
 const changesPerCommit = 16
@@ -40,6 +42,17 @@ func (h *history) append(c *Commit) {
 	h.ring[(h.head+h.n)%len(h.ring)] = c
 	h.n++
 	h.tip = c.Index
+	h.parked = slices.DeleteFunc(h.parked, func(st *Stream) bool {
+		switch {
+		case c.Index <= st.since:
+			return false // it begins in the future
+		case st.choice(c):
+			st.unpark <- struct{}{}
+			return true
+		}
+		st.since = c.Index
+		return false
+	})
 	h.changes += len(c.Changes)
 	for h.n > 1 && h.changes > changesPerCommit*h.limit {
 		h.drop()
@@ -62,6 +75,10 @@ func (h *history) reset(index uint64) {
 	defer h.mu.Unlock()
 	h.ring, h.head, h.n, h.changes = nil, 0, 0, 0
 	h.floor, h.tip = index, index
+	for _, st := range h.parked {
+		st.unpark <- struct{}{}
+	}
+	h.parked = nil
 	h.notify()
 }
 
@@ -91,13 +108,45 @@ func (h *history) waitLocked() <-chan struct{} {
 func (h *history) after(index uint64) (*Commit, <-chan struct{}, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	switch {
-	case index < h.floor:
-		return nil, nil, &LostError{Resume: h.floor}
-	case index >= h.tip:
+	c, err := h.next(index)
+	if c == nil && err == nil {
 		return nil, h.waitLocked(), nil
 	}
-	return h.ring[(h.head+int(index-h.floor))%len(h.ring)], nil, nil
+	return c, nil, err
+}
+
+// parkAfter is after for a stream that, if there is none yet, waits for a commit
+// of its choice.
+func (h *history) parkAfter(st *Stream) (*Commit, <-chan struct{}, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	c, err := h.next(st.since)
+	if c == nil && err == nil {
+		h.parked = append(h.parked, st)
+		return nil, st.unpark, nil
+	}
+	return c, nil, err
+}
+
+func (h *history) next(index uint64) (*Commit, error) {
+	switch {
+	case index < h.floor:
+		return nil, &LostError{Resume: h.floor}
+	case index >= h.tip:
+		return nil, nil
+	}
+	return h.ring[(h.head+int(index-h.floor))%len(h.ring)], nil
+}
+
+// leave ends the wait of a stream.
+func (h *history) leave(st *Stream) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.parked = slices.DeleteFunc(h.parked, func(o *Stream) bool { return o == st })
+	select {
+	case <-st.unpark:
+	default:
+	}
 }
 
 // LostError tells a reader of a stream that commits behind its position are no
@@ -116,6 +165,9 @@ type Stream struct {
 	since  uint64
 	filter func(*Commit) bool
 	ended  <-chan struct{}
+
+	choice func(*Commit) bool // besides filter; nil = every commit wakes
+	unpark chan struct{}      // of size 1
 }
 
 // Watch returns a stream of the commits behind index since for which filter
@@ -123,6 +175,13 @@ type Stream struct {
 // Next. A since in the future skips what comes before it.
 func (s *Store) Watch(ctx context.Context, since uint64, filter func(*Commit) bool) *Stream {
 	return &Stream{store: s, since: since, filter: filter, ended: ctx.Done()}
+}
+
+// WatchFor is Watch for a reader that few commits concern: while it waits, choice
+// is asked by the writer, and nothing is woken for a commit that it refuses. So
+// choice must be quick, must not use the store, and may run in any goroutine.
+func (s *Store) WatchFor(ctx context.Context, since uint64, choice func(*Commit) bool) *Stream {
+	return &Stream{store: s, since: since, filter: choice, ended: ctx.Done(), choice: choice, unpark: make(chan struct{}, 1)}
 }
 
 // Position returns the index that the stream has read up to: a stream begun
@@ -143,7 +202,7 @@ func (st *Stream) Next(ctx context.Context) (*Commit, error) {
 			return nil, errEnded()
 		default:
 		}
-		c, wake, err := st.store.history.after(st.since)
+		c, wake, err := st.after()
 		switch {
 		case err != nil:
 			st.since = err.(*LostError).Resume
@@ -155,16 +214,28 @@ func (st *Stream) Next(ctx context.Context) (*Commit, error) {
 			}
 			continue
 		}
+		closed := false
 		select {
 		case <-wake:
 		case <-ctx.Done():
 		case <-st.ended:
 		case <-st.store.done:
-			if st.store.LastIndex() <= st.since {
-				return nil, errClosed("store.Next")
-			}
+			closed = true
+		}
+		if st.choice != nil {
+			st.store.history.leave(st)
+		}
+		if closed && st.store.LastIndex() <= st.since {
+			return nil, errClosed("store.Next")
 		}
 	}
+}
+
+func (st *Stream) after() (*Commit, <-chan struct{}, error) {
+	if st.choice != nil {
+		return st.store.history.parkAfter(st)
+	}
+	return st.store.history.after(st.since)
 }
 
 func errEnded() error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -248,5 +249,67 @@ func TestLastIndexIsOfTheTablesAskedFor(t *testing.T) {
 	got := []uint64{s.LastIndex(parents), s.LastIndex(children), s.LastIndex(parents, children), s.LastIndex(store.Counters()), s.LastIndex()}
 	if diff := cmp.Diff([]uint64{1, 2, 2, 3, 3}, got); diff != "" {
 		t.Errorf("indexes (-want +got):\n%s", diff)
+	}
+}
+
+func TestAStreamOfChoiceSleepsThroughTheRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, store.WithHistory(4))
+		asked := 0
+		stream := s.WatchFor(context.Background(), 0, func(c *store.Commit) bool {
+			asked++
+			return c.Index%100 == 0
+		})
+		var got []uint64
+		var all sync.WaitGroup
+		all.Go(func() {
+			for {
+				c, err := stream.Next(context.Background())
+				if err != nil {
+					if atoll.KindOf(err) != atoll.Unavailable {
+						t.Errorf("at the end: %v", err)
+					}
+					return
+				}
+				got = append(got, c.Index)
+			}
+		})
+		synctest.Wait()
+		for range 250 { // far more than the store keeps, and nothing is lost
+			commits(t, s, 1)
+			if s.LastIndex()%100 == 0 {
+				synctest.Wait()
+			}
+		}
+		synctest.Wait()
+		s.Close()
+		all.Wait()
+		if diff := cmp.Diff([]uint64{100, 200}, got); diff != "" {
+			t.Errorf("commits (-want +got):\n%s", diff)
+		}
+		if asked != 252 || stream.Position() != 250 { // the chosen ones are asked about again
+			t.Errorf("asked %d times, at %d", asked, stream.Position())
+		}
+	})
+}
+
+func TestAStreamOfChoiceLosesAndEndsAsOthersDo(t *testing.T) {
+	s := open(t, store.WithHistory(4))
+	commits(t, s, 10)
+	stream := s.WatchFor(context.Background(), 0, func(*store.Commit) bool { return true })
+	if _, err := stream.Next(context.Background()); err == nil || stream.Position() != 6 {
+		t.Errorf("at %d: %v", stream.Position(), err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ahead := s.WatchFor(context.Background(), 12, func(*store.Commit) bool { return true })
+	go func() {
+		commits(t, s, 3)
+		cancel()
+	}()
+	if c, err := ahead.Next(context.Background()); err != nil || c.Index != 13 {
+		t.Errorf("behind a position that is yet to come: %v, %v", c, err)
+	}
+	if _, err := ahead.Next(ctx); atoll.KindOf(err) != atoll.Canceled {
+		t.Errorf("cancelled: %v", err)
 	}
 }

@@ -121,7 +121,7 @@ func (sup *supervisor) start(ctx context.Context, since uint64) {
 		sup.tasks.Go(func() { sh.run(ctx) })
 	}
 	sup.tasks.Go(func() { sup.timers.run(ctx) })
-	stream := sup.s.st.Watch(ctx, since, nil)
+	stream := sup.s.st.WatchFor(ctx, since, func(c *store.Commit) bool { return !sup.isOwn(c) })
 	sup.tasks.Go(func() { sup.watch(ctx, stream) })
 	sup.markAll()
 }
@@ -150,9 +150,6 @@ func (sup *supervisor) watch(ctx context.Context, stream *store.Stream) {
 			clear(sup.owned)
 			sup.mu.Unlock()
 			sup.markAll()
-			continue
-		}
-		if sup.isOwn(c) {
 			continue
 		}
 		marked := map[string]bool{}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/atoll-platform/atoll"
 	"github.com/atoll-platform/atoll/internal/store"
@@ -82,18 +83,7 @@ func within(namespace string) func(*workload.Workload) bool {
 type placer struct{ settings *Settings }
 
 func (p placer) Place(tx *store.Tx, pl runtime.Placement) (string, []string, error) {
-	named := p.named(pl.Distribution)
-	var loads map[string]runtime.Load
-	m, warning, err := fleet.Place(tx, fleet.Strategy(pl.Mode), named, func(m *fleet.Machine) int64 {
-		if loads == nil {
-			loads = runtime.Loads(tx)
-		}
-		if l := loads[m.Address()]; fleet.Strategy(pl.Mode) == fleet.LeastLoaded {
-			return int64(l.Runtimes)
-		} else {
-			return int64(l.Actors)
-		}
-	})
+	m, warning, err := fleet.Place(tx, fleet.Strategy(pl.Mode), p.named(pl.Distribution), p.load(tx, pl))
 	if err != nil {
 		return "", nil, err
 	}
@@ -101,6 +91,25 @@ func (p placer) Place(tx *store.Tx, pl runtime.Placement) (string, []string, err
 		return m.Address(), []string{warning}, nil
 	}
 	return m.Address(), nil, nil
+}
+
+// load returns what the mode compares machines by, nil if it is none of theirs.
+func (p placer) load(tx *store.Tx, pl runtime.Placement) func(*fleet.Machine) int64 {
+	switch fleet.Strategy(pl.Mode) {
+	case fleet.LeastLoaded, fleet.LeastActors:
+		loads := sync.OnceValue(func() map[string]runtime.Load { return runtime.Loads(tx) })
+		return func(m *fleet.Machine) int64 {
+			l := loads()[m.Address()]
+			if fleet.Strategy(pl.Mode) == fleet.LeastLoaded {
+				return int64(l.Runtimes)
+			}
+			return int64(l.Actors)
+		}
+	case fleet.LeastBusy:
+		busy := sync.OnceValue(pl.Busy)
+		return func(m *fleet.Machine) int64 { return int64(busy()[m.Address()]) }
+	}
+	return nil
 }
 
 func (p placer) Member(r store.Reader, m runtime.Machine) bool {

@@ -15,7 +15,8 @@ type spawned struct {
 	copies  []*Instance
 	ring    *ring // of more than one
 	checked *Checked
-	text    string // of the definition
+	text    string               // of the definition
+	carried map[*Instance]uint64 // messages that a state which was restored had counted
 }
 
 // spawnCopies makes the instances of a runtime, which take no events before they

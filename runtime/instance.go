@@ -106,6 +106,8 @@ type instanceExt struct {
 	leaving  []*node    // removed, with work on its way that is passed on yet; belongs to the token
 	barriers []*barrier // reached, and waiting for stages; belongs to the token
 	coming   []*barrier // on their way from other copies
+	handled  uint64     // messages, as of the last time that they were counted
+	counting bool       // an op will do so
 	last     Stats      // as of the last time that they could be read
 	held     bool       // its mail waits, whatever else
 	ring     *ring      // of a runtime in copies; never changes

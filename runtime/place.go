@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"slices"
+	"sync"
 
 	"github.com/atoll-platform/atoll/internal/store"
 )
@@ -11,6 +12,7 @@ type Placement struct {
 	Mode         string        // known, and not duplicate: the definition's, else the platform's
 	Distribution *Distribution // of the definition; nil if it has none
 	Actors       int
+	Busy         func() map[string]uint64 // messages handled in the last minute, by machine
 }
 
 // Placer chooses machines for runtimes, inside the transaction that stores
@@ -65,7 +67,7 @@ func (d *Definition) copied() bool {
 // warns of is placed locally, so that nobody warns twice.
 func (s *Service) placement(r store.Reader, d *Definition, k int) Placement {
 	dist := d.Distribution
-	p := Placement{Mode: s.settings.DistributorMode(), Distribution: dist, Actors: len(d.Actors)}
+	p := Placement{Mode: s.settings.DistributorMode(), Distribution: dist, Actors: len(d.Actors), Busy: func() map[string]uint64 { return s.busy(r) }}
 	if dist != nil {
 		p.Mode = dist.Mode
 	}
@@ -101,6 +103,7 @@ func (s *Service) PlaceAgain(tx *store.Tx, machine string) (int, error) {
 		}
 	}
 	moved := 0
+	busy := sync.OnceValue(func() map[string]uint64 { return s.busy(tx) })
 	for _, rec := range rows {
 		c := *rec
 		c.Copies = slices.Clone(rec.Copies)
@@ -109,7 +112,9 @@ func (s *Service) PlaceAgain(tx *store.Tx, machine string) (int, error) {
 			if at != machine {
 				continue
 			}
-			to, _, err := s.placer.Place(tx, s.placement(tx, &Definition{Actors: make([]ActorDef, c.Actors)}, 0))
+			p := s.placement(tx, &Definition{Actors: make([]ActorDef, c.Actors)}, 0)
+			p.Busy = busy
+			to, _, err := s.placer.Place(tx, p)
 			if err != nil {
 				return moved, err
 			}

@@ -33,6 +33,10 @@ func (s *spawned) load(data []byte) error {
 		if err := i.load(&in.Copies[k]); err != nil {
 			return err
 		}
+		if s.carried == nil {
+			s.carried = make(map[*Instance]uint64, len(s.copies))
+		}
+		s.carried[i] = i.messages()
 	}
 	return nil
 }

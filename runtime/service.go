@@ -117,6 +117,8 @@ type Service struct {
 	stop  context.CancelFunc
 	ended chan struct{}
 
+	meter meter
+
 	patience context.Context // of what ends actors; over when that of Shutdown is
 	hurry    context.CancelFunc
 }
@@ -141,6 +143,7 @@ func NewService(st *store.Store, guard *policy.Guard, engine *Engine, reg *actor
 	s := &Service{st: st, guard: guard, engine: engine, reg: reg, env: env, users: users,
 		placer: OnlyHere("127.0.0.1:2551"), log: slog.New(slog.DiscardHandler), lives: make(map[string]*live)}
 	s.ways.seed = maphash.MakeSeed()
+	s.meter.wanted = make(chan struct{})
 	s.patience, s.hurry = context.WithCancel(context.Background())
 	for _, o := range opts {
 		o(s)
@@ -182,7 +185,14 @@ func (s *Service) Launch(ctx context.Context) error {
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop, s.ended = cancel, make(chan struct{})
 	s.state.Store(launched)
-	go s.follow(background, s.st.Watch(background, since, touchesRuntimes), s.ended)
+	stream := s.st.Watch(background, since, touchesRuntimes)
+	go func() {
+		defer close(s.ended)
+		var both sync.WaitGroup
+		both.Go(func() { s.measure(background) })
+		s.follow(background, stream)
+		both.Wait()
+	}()
 	return nil
 }
 
@@ -246,8 +256,7 @@ func touchesRuntimes(c *store.Commit) bool {
 }
 
 // follow brings instances in step with every commit that touches runtimes.
-func (s *Service) follow(ctx context.Context, stream *store.Stream, ended chan<- struct{}) {
-	defer close(ended)
+func (s *Service) follow(ctx context.Context, stream *store.Stream) {
 	again := map[string]bool{} // ids that could not be brought in step
 	tried := time.Now()
 	for {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -164,6 +165,7 @@ func TestTheRoleGlobal(t *testing.T) {
 		if got := e.auth(plain); got != "" {
 			t.Errorf("without the role: TUTUM_AUTH=%s", got)
 		}
+		e.pass(time.Second)
 		a := neo.created(`{"image":"worker","name":"boss","roles":["global"]}`)
 		if diff := cmp.Diff([]string{"global"}, neo.con(a, 0).strings("roles")); diff != "" {
 			t.Errorf("roles of its container (-want +got):\n%s", diff)

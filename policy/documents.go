@@ -3,6 +3,7 @@ package policy
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"sync"
@@ -73,30 +74,43 @@ func (d *Documents) refresh() *compiled {
 	if c.index >= d.st.LastIndex(documentRows, variableRows) {
 		return c
 	}
-	var docs []*Document
-	for row := range documentRows.All(v) {
-		if row.Deleted {
-			continue
-		}
-		if doc, _ := Parse(row.ID, row.Text); doc != nil {
+	next := &compiled{index: v.Index()}
+	vars := variablesOf(v)
+	docs := func(yield func(*Document) bool) {
+		next.denies = false
+		for row := range documentRows.All(v) {
+			if row.Deleted {
+				continue
+			}
+			doc, _ := Parse(row.ID, row.Text)
+			if doc == nil {
+				continue
+			}
 			doc.System = row.System
-			docs = append(docs, doc)
+			next.denies = next.denies || doc.denies()
+			if !yield(doc) {
+				return
+			}
 		}
 	}
-	next := &compiled{index: v.Index()}
-	if next.set, _ = Compile(docs, variablesOf(v), d.types); next.set == nil {
+	if next.set, _ = CompileSeq(docs, vars, d.types); next.set == nil {
 		// Rows that were written by another version with other types: what
 		// compiles counts, and nobody gets more than it gives.
-		next.set, _ = Compile(d.compilable(docs, variablesOf(v)), variablesOf(v), d.types)
+		next.set, _ = CompileSeq(d.compilable(docs, vars), vars, d.types)
 	}
-	next.denies = slices.ContainsFunc(docs, (*Document).denies)
 	d.active.Store(next)
 	return next
 }
 
 // compilable returns those of docs that have no errors.
-func (d *Documents) compilable(docs []*Document, vars Variables) []*Document {
-	return slices.DeleteFunc(slices.Clone(docs), func(doc *Document) bool { return HasErrors(checkDocument(doc, vars, d.types)) })
+func (d *Documents) compilable(docs iter.Seq[*Document], vars Variables) iter.Seq[*Document] {
+	return func(yield func(*Document) bool) {
+		for doc := range docs {
+			if !HasErrors(checkDocument(doc, vars, d.types)) && !yield(doc) {
+				return
+			}
+		}
+	}
 }
 
 // denies reports whether the document takes a permission away.

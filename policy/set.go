@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"iter"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -57,6 +58,13 @@ var transactions atomic.Uint64
 // is nil. Documents must have different names; of several with one name the
 // last counts. A nil types is the builtin ones.
 func Compile(docs []*Document, vars Variables, types *Registry) (*Set, []Diagnostic) {
+	return CompileSeq(slices.Values(docs), vars, types)
+}
+
+// CompileSeq is Compile for documents that are parsed one after another. Each
+// is done with before the next one is asked for, so what many documents parse
+// to need not be in memory at the same time.
+func CompileSeq(docs iter.Seq[*Document], vars Variables, types *Registry) (*Set, []Diagnostic) {
 	if types == nil {
 		types, _ = NewRegistry(nil)
 	}
@@ -69,7 +77,7 @@ func Compile(docs []*Document, vars Variables, types *Registry) (*Set, []Diagnos
 // named in drop removed. Only the places that these documents speak about are
 // touched. If any finding is an error the Set is nil and s is still valid.
 func (s *Set) With(put []*Document, drop []string) (*Set, []Diagnostic) {
-	return s.change(put, drop)
+	return s.change(slices.Values(put), drop)
 }
 
 // WithVariables returns the set with other tables: documents that name a
@@ -84,34 +92,30 @@ func (s *Set) WithVariables(vars Variables) (*Set, []Diagnostic) {
 		}
 		return true
 	})
-	return n.change(again, nil)
+	return n.change(slices.Values(again), nil)
 }
 
 // change is one transaction on the set.
-func (s *Set) change(put []*Document, drop []string) (*Set, []Diagnostic) {
+func (s *Set) change(put iter.Seq[*Document], drop []string) (*Set, []Diagnostic) {
 	var found []Diagnostic
-	for _, d := range put {
-		found = append(found, checkDocument(d, s.vars, s.types)...)
-	}
-	if HasErrors(found) {
-		return nil, found
-	}
+	bad := false
 	n := *s
 	n.roots = slices.Clone(s.roots)
 	b := newBuilder(&n, transactions.Add(1))
 	for _, name := range drop {
 		b.remove(name)
 	}
-	rules := 0
-	for _, d := range put {
-		for _, p := range d.Policies {
-			rules += len(p.Rules)
+	for d := range put {
+		ds := checkDocument(d, s.vars, s.types)
+		found = append(found, ds...)
+		if bad = bad || HasErrors(ds); bad {
+			continue // for the other findings
 		}
-	}
-	b.rules = make([]rule, 0, rules)
-	for _, d := range put {
 		b.remove(d.Name)
 		b.add(d)
+	}
+	if bad {
+		return nil, found
 	}
 	b.finish()
 	return &n, found

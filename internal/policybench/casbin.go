@@ -9,23 +9,32 @@ import (
 	stringadapter "github.com/casbin/casbin/v3/persist/string-adapter"
 )
 
-// casbin: one policy line for each grant; users have groups as roles, and a
+// casbin: one policy line for each grant, in the form for tenants: the first
+// token of a namespace is the domain. Users have groups as roles, and a
 // pattern covers what lies below a namespace.
 
 const (
 	casbinModel = `[request_definition]
-r = sub, obj, act
+r = sub, dom, obj, act
 [policy_definition]
-p = sub, obj, act
+p = sub, dom, obj, act
 [role_definition]
 g = _, _
 [policy_effect]
 e = some(where (p.eft == allow))
 [matchers]
 m = `
-	casbinPlain = "r.act == p.act && keyMatch(r.obj, p.obj) && g(r.sub, p.sub)"
+	casbinPlain = "r.act == p.act && (p.dom == r.dom || p.dom == \"*\") && keyMatch(r.obj, p.obj) && g(r.sub, p.sub)"
 	casbinSelf  = `r.act == p.act && keyGet2(r.obj, p.obj, "name") == r.sub`
 )
+
+// domain is the first token of a namespace.
+func domain(namespace string) string {
+	if toks := tokens(namespace); len(toks) > 0 {
+		return toks[0]
+	}
+	return "*"
+}
 
 func casbinText(w *world) []string {
 	plain, self := false, false
@@ -34,10 +43,10 @@ func casbinText(w *world) []string {
 		g := &w.grants[i]
 		if g.self() {
 			self = true
-			fmt.Fprintf(&b, "p, [name], %s/:name/*, %s\n", strings.TrimSuffix(g.root(), "/"), g.action)
+			fmt.Fprintf(&b, "p, [name], %s, job::%s/:name/*, %s\n", domain(g.root()), strings.TrimSuffix(g.root(), "/"), g.action)
 		} else {
 			plain = true
-			fmt.Fprintf(&b, "p, %s, %s/*, %s\n", g.who, strings.TrimSuffix(g.namespace, "/"), g.action)
+			fmt.Fprintf(&b, "p, %s, %s, job::%s/*, %s\n", g.who, domain(g.namespace), strings.TrimSuffix(g.namespace, "/"), g.action)
 		}
 	}
 	matcher := casbinPlain
@@ -81,13 +90,13 @@ func (c *casbinSet) asker(w *world) func(int) bool {
 			panic(err)
 		}
 	}
-	objects := make([]string, len(w.questions))
+	objects, domains := make([]string, len(w.questions)), make([]string, len(w.questions))
 	for i, q := range w.questions {
-		objects[i] = strings.TrimSuffix(q.namespace, "/") + "/::web"
+		objects[i], domains[i] = "job::"+strings.TrimSuffix(q.namespace, "/")+"/::web", domain(q.namespace)
 	}
 	return func(i int) bool {
 		q := &w.questions[i]
-		ok, err := c.e.Enforce(w.users[q.user].ids[0], objects[i], q.action)
+		ok, err := c.e.Enforce(w.users[q.user].ids[0], domains[i], objects[i], q.action)
 		if err != nil {
 			panic(err)
 		}

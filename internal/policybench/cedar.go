@@ -26,6 +26,10 @@ func cedarID(id string) cedar.EntityUID {
 	return cedar.NewEntityUID(cedarUser, cedar.String(id))
 }
 
+func namespaceID(namespace string) cedar.EntityUID {
+	return cedar.NewEntityUID(cedarNamespace, cedar.String(fqn(namespace)))
+}
+
 func cedarText(w *world) []string {
 	var b strings.Builder
 	for i := range w.grants {
@@ -38,7 +42,7 @@ func cedarText(w *world) []string {
 		default:
 			who = fmt.Sprintf(" == %s::%q", cedarUser, g.who)
 		}
-		fmt.Fprintf(&b, "permit (principal%s, action == Action::%q, resource in %s::%q)", who, g.action, cedarNamespace, g.root())
+		fmt.Fprintf(&b, "permit (principal%s, action == Action::%q, resource in %s::%q)", who, g.action, cedarNamespace, fqn(g.root()))
 		if g.self() {
 			n := len(tokens(g.root()))
 			fmt.Fprintf(&b, " when { resource has t%d && resource.t%d == principal.name }", n, n)
@@ -74,9 +78,9 @@ func (c *cedarSet) asker(w *world) func(int) bool {
 	for i, q := range w.questions {
 		all := prefixes(q.namespace)
 		for k, p := range all {
-			e := cedar.Entity{UID: cedar.NewEntityUID(cedarNamespace, cedar.String(p))}
+			e := cedar.Entity{UID: namespaceID(p)}
 			if k > 0 {
-				e.Parents = cedar.NewEntityUIDSet(cedar.NewEntityUID(cedarNamespace, cedar.String(all[k-1])))
+				e.Parents = cedar.NewEntityUIDSet(namespaceID(all[k-1]))
 			}
 			attributes := cedar.RecordMap{}
 			for n, tok := range tokens(p) {
@@ -97,7 +101,7 @@ func cedarRequest(w *world, q *question, resource string) cedar.Request {
 	return cedar.Request{
 		Principal: cedarID(w.users[q.user].ids[0]),
 		Action:    cedar.NewEntityUID("Action", cedar.String(q.action)),
-		Resource:  cedar.NewEntityUID(cedarNamespace, cedar.String(resource)),
+		Resource:  namespaceID(resource),
 		Context:   cedar.NewRecord(nil),
 	}
 }
@@ -143,7 +147,7 @@ func cedarEntityText(w *world) []string {
 	}
 	var out []entity
 	for ns := range all {
-		e := entity{UID: map[string]string{"type": cedarNamespace, "id": ns}, Attrs: map[string]any{}, Parents: []string{}}
+		e := entity{UID: map[string]string{"type": cedarNamespace, "id": fqn(ns)}, Attrs: map[string]any{}, Parents: []string{}}
 		toks := tokens(ns)
 		for depth, p := range prefixes(ns) {
 			for name, ids := range own[p] {
@@ -202,7 +206,7 @@ func (c *cedarEntities) requests(w *world) []cedar.Request {
 	for i, q := range w.questions {
 		resource := "none"
 		for _, p := range prefixes(q.namespace) {
-			if _, ok := c.entities[cedar.NewEntityUID(cedarNamespace, cedar.String(p))]; ok {
+			if _, ok := c.entities[namespaceID(p)]; ok {
 				resource = p
 			}
 		}

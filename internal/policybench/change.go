@@ -39,7 +39,7 @@ func (b *bench) updates() error {
 				return fmt.Errorf("%v", found)
 			}
 			live.Store(set)
-			if !session.On(live.Load()).Allowed(policy.Target{Type: "job", Namespace: ns, Local: "web"}, policy.Stop) {
+			if !session.On(live.Load()).Allowed(jobIn(ns), policy.Stop) {
 				return fmt.Errorf("%s: the change is not in force", w.name)
 			}
 			took = append(took, float64(time.Since(start)))
@@ -166,7 +166,7 @@ func atollChanging(a *atollSet, w *world) changing {
 		sessions[i] = a.set.Session([]policy.Claim{claim("user0")})
 	}
 	may := func(s *policy.Session, ns string) bool {
-		return s.Allowed(policy.Target{Type: "job", Namespace: ns, Local: "web"}, policy.Stop)
+		return s.Allowed(jobIn(ns), policy.Stop)
 	}
 	return changing{
 		name: "atoll",
@@ -201,10 +201,10 @@ func atollChanging(a *atollSet, w *world) changing {
 
 func trieChanging(t *trie, w *world) changing {
 	user0 := []policy.Claim{claim("user0")}
-	t.grant("user0", "read", firstPlace) // makes the nodes
-	t.grant("user0", "read", secondPlace)
+	t.grant("user0", "read", "job", firstPlace) // makes the nodes
+	t.grant("user0", "read", "job", secondPlace)
 	node := func(ns string) *trieNode {
-		n := t.root
+		n := t.types["job"]
 		for _, tok := range tokens(ns) {
 			n = n.kids[tok]
 		}
@@ -226,7 +226,7 @@ func trieChanging(t *trie, w *world) changing {
 		},
 		probe: func() (bool, bool, bool) { return false, false, false },
 		stale: func(first bool) bool {
-			return t.allowed(firstPlace, policy.Stop, user0) != first || t.allowed(secondPlace, policy.Stop, user0) == first
+			return t.allowed(jobIn(firstPlace), policy.Stop, user0) != first || t.allowed(jobIn(secondPlace), policy.Stop, user0) == first
 		},
 	}
 }
@@ -243,12 +243,12 @@ func cedarChanging(c *cedarEntities, w *world) changing {
 		if granted {
 			ids = append(ids, cedar.String("user0"))
 		}
-		uid := cedar.NewEntityUID(cedarNamespace, cedar.String(ns))
+		uid := namespaceID(ns)
 		m[uid] = cedar.Entity{UID: uid, Attributes: cedar.NewRecord(cedar.RecordMap{"stop": cedar.NewSet(ids...)})}
 	}
 	may := func(m *cedar.EntityMap, ns string) bool {
 		d, _ := cedar.Authorize(c.policies, m, cedar.Request{Principal: cedarID("user0"), Action: cedar.NewEntityUID("Action", "stop"),
-			Resource: cedar.NewEntityUID(cedarNamespace, cedar.String(ns)), Context: cedar.NewRecord(nil)})
+			Resource: namespaceID(ns), Context: cedar.NewRecord(nil)})
 		return d == cedar.Allow
 	}
 	return changing{

@@ -61,15 +61,22 @@ func atollText(w *world) []string {
 type atollSet struct{ set *policy.Set }
 
 func atollLoad(texts []string) (loaded, error) {
-	docs := make([]*policy.Document, len(texts))
-	for i, text := range texts {
-		d, found := policy.Parse(fmt.Sprintf("doc%d", i), text)
-		if policy.HasErrors(found) {
-			return nil, fmt.Errorf("%v", found)
+	var bad error
+	set, found := policy.CompileSeq(func(yield func(*policy.Document) bool) {
+		for i, text := range texts {
+			d, found := policy.Parse(fmt.Sprintf("doc%d", i), text)
+			if d == nil {
+				bad = fmt.Errorf("%v", found)
+				return
+			}
+			if !yield(d) {
+				return
+			}
 		}
-		docs[i] = d
+	}, nil, nil)
+	if bad != nil {
+		return nil, bad
 	}
-	set, found := policy.Compile(docs, nil, nil)
 	if policy.HasErrors(found) {
 		return nil, fmt.Errorf("%v", found)
 	}
@@ -94,7 +101,7 @@ func (a *atollSet) asks(w *world) []atollAsk {
 	}
 	asks := make([]atollAsk, len(w.questions))
 	for i, q := range w.questions {
-		asks[i] = atollAsk{sessions[q.user], policy.Target{Type: "job", Namespace: q.namespace, Local: "web"}, policy.Action(q.action)}
+		asks[i] = atollAsk{sessions[q.user], q.target(), policy.Action(q.action)}
 	}
 	return asks
 }
@@ -111,8 +118,8 @@ func (a *atollSet) asker(w *world) func(int) bool {
 // ids at each node, behind a read lock.
 
 type trie struct {
-	mu   sync.RWMutex
-	root *trieNode
+	mu    sync.RWMutex
+	types map[string]*trieNode
 }
 
 type trieNode struct {
@@ -126,28 +133,29 @@ type trieGrant struct {
 	action policy.Action
 }
 
-// trieText is one line for each grant: who, action, namespace.
+// trieText is one line for each grant: who, action, name.
 func trieText(w *world) []string {
 	var b strings.Builder
 	for i := range w.grants {
 		g := &w.grants[i]
-		fmt.Fprintf(&b, "%s %s %s\n", g.who, g.action, g.root())
+		fmt.Fprintf(&b, "%s %s %s\n", g.who, g.action, fqn(g.root()))
 	}
 	return []string{b.String()}
 }
 
 func trieLoad(texts []string) (loaded, error) {
-	t := &trie{root: &trieNode{}}
+	t := &trie{types: map[string]*trieNode{"job": {}}}
 	for line := range strings.Lines(texts[0]) {
 		who, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
-		action, namespace, _ := strings.Cut(rest, " ")
-		t.grant(who, action, namespace)
+		action, name, _ := strings.Cut(rest, " ")
+		typ, namespace, _ := strings.Cut(name, "::")
+		t.grant(who, action, typ, namespace)
 	}
 	return t, nil
 }
 
-func (t *trie) grant(who, action, namespace string) {
-	n := t.root
+func (t *trie) grant(who, action, typ, namespace string) {
+	n := t.types[typ]
 	for _, tok := range tokens(namespace) {
 		kid := n.kids[tok]
 		if kid == nil {
@@ -172,11 +180,11 @@ func (t *trie) grant(who, action, namespace string) {
 	n.grants[trieGrant{claim(who), policy.Action(action)}] = struct{}{}
 }
 
-func (t *trie) allowed(namespace string, a policy.Action, claims []policy.Claim) bool {
+func (t *trie) allowed(target policy.Target, a policy.Action, claims []policy.Claim) bool {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	n := t.root
-	rest := namespace[1:]
+	n := t.types[target.Type]
+	rest := target.Namespace[1:]
 	for n != nil {
 		if n.grants != nil {
 			for _, c := range claims {
@@ -208,6 +216,6 @@ func (t *trie) asker(w *world) func(int) bool {
 	}
 	return func(i int) bool {
 		q := &w.questions[i]
-		return t.allowed(q.namespace, policy.Action(q.action), claims[q.user])
+		return t.allowed(q.target(), policy.Action(q.action), claims[q.user])
 	}
 }

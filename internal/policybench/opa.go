@@ -36,19 +36,20 @@ func opaText(w *world) []string {
 	for i := range w.grants {
 		g := &w.grants[i]
 		if g.self() {
-			if self[g.root()] == nil {
-				self[g.root()] = map[string]bool{}
+			if self[fqn(g.root())] == nil {
+				self[fqn(g.root())] = map[string]bool{}
 			}
-			self[g.root()][g.action] = true
+			self[fqn(g.root())][g.action] = true
 			continue
 		}
-		if grants[g.namespace] == nil {
-			grants[g.namespace] = map[string]map[string]bool{}
+		name := fqn(g.namespace)
+		if grants[name] == nil {
+			grants[name] = map[string]map[string]bool{}
 		}
-		if grants[g.namespace][g.action] == nil {
-			grants[g.namespace][g.action] = map[string]bool{}
+		if grants[name][g.action] == nil {
+			grants[name][g.action] = map[string]bool{}
 		}
-		grants[g.namespace][g.action][g.who] = true
+		grants[name][g.action][g.who] = true
 	}
 	text, err := json.Marshal(map[string]any{"grants": grants, "self": self})
 	if err != nil {
@@ -72,8 +73,12 @@ func opaLoad(texts []string) (loaded, error) {
 func (o *opaSet) asker(w *world) func(int) bool {
 	inputs := make([]ast.Value, len(w.questions))
 	for i, q := range w.questions {
+		var names []string
+		for _, p := range prefixes(q.namespace) {
+			names = append(names, fqn(p))
+		}
 		v, err := ast.InterfaceToValue(map[string]any{
-			"namespaces": prefixes(q.namespace), "tokens": tokens(q.namespace), "ids": w.users[q.user].ids, "action": q.action})
+			"namespaces": names, "tokens": tokens(q.namespace), "ids": w.users[q.user].ids, "action": q.action})
 		if err != nil {
 			panic(err)
 		}

@@ -42,6 +42,12 @@ type question struct {
 	want      bool // by asking every grant in turn
 }
 
+func (q *question) target() policy.Target { return jobIn(q.namespace) }
+
+func jobIn(namespace string) policy.Target {
+	return policy.Target{Type: "job", Namespace: namespace, Local: "web"}
+}
+
 // world is the grants, the callers and the questions of one scenario.
 type world struct {
 	name      string
@@ -60,6 +66,9 @@ func claim(id string) policy.Claim {
 	}
 	return policy.Claim{Issuer: authServer, Type: "name", Value: id}
 }
+
+// fqn is how the namespaces of jobs are called where one name must say it all.
+func fqn(namespace string) string { return "job::" + namespace }
 
 // prefixes returns a namespace with all that are above it, the root first.
 func prefixes(namespace string) []string {

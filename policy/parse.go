@@ -70,26 +70,6 @@ type parser struct {
 	claims     []Assertion // of the rule being read
 }
 
-// slab makes values in blocks that grow with what was made.
-type slab[T any] struct {
-	free []T
-	size int
-}
-
-// list returns n zero values in a row, with room for no more.
-func (s *slab[T]) list(n int) []T {
-	if len(s.free) < n {
-		s.size = max(n, min(max(1, 2*s.size), 64))
-		s.free = make([]T, s.size)
-	}
-	out := s.free[:n:n]
-	s.free = s.free[n:]
-	return out
-}
-
-// one returns a zero value.
-func (s *slab[T]) one() *T { return &s.list(1)[0] }
-
 // errorf reports an error at pos and returns false.
 func (p *parser) errorf(code Code, pos Pos, format string, args ...any) bool {
 	p.ds.add(code, pos, format, args...)
@@ -580,44 +560,6 @@ func (c *Condition) conjunctions() []conjunction {
 		out = product
 	}
 	return out
-}
-
-// lint reports what a rule can hardly mean.
-func (p *parser) lint(r *Rule) {
-	bound := func(name string) bool { return p.realm.binds(name) }
-	check := func(o *Operand) {
-		if name, ok := o.template(); ok && !bound(name) {
-			p.ds.add(WarnUnbound, o.Pos, "nothing in the realm binds [%s], so the rule never applies", name)
-		}
-	}
-	if r.If != nil {
-		r.If.each(func(c *Comparison) {
-			check(&c.Right)
-			if c.Op == BeginsWith && c.Right.holds && strings.HasSuffix(c.Right.Text, "]") {
-				if i := strings.LastIndexByte(c.Right.Text, '['); i >= 0 && bound(c.Right.Text[i+1:len(c.Right.Text)-1]) {
-					p.ds.add(WarnPrefix, c.Right.Pos, "a prefix test: the value of the template covers every longer name too")
-				}
-			}
-		})
-	}
-	if len(r.Claims) == 1 {
-		check(&r.Claims[0].Value)
-		return
-	}
-	type claimed struct {
-		typ, value string
-		ref        Reference
-	}
-	seen := make(map[claimed]bool, len(r.Claims))
-	for i := range r.Claims {
-		a := &r.Claims[i]
-		check(&a.Value)
-		k := claimed{a.Type, a.Value.Text, a.Value.Ref}
-		if seen[k] {
-			p.ds.add(WarnDup, a.Value.Pos, "the rule asserts this claim already")
-		}
-		seen[k] = true
-	}
 }
 
 // each calls f for every comparison, in the order of the text.

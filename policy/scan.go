@@ -85,6 +85,14 @@ var wordBreak = func() (t [128]bool) {
 	return t
 }()
 
+// plainWord holds the bytes that go on with a word whatever stands around them.
+var plainWord = func() (t [256]bool) {
+	for c := range wordBreak {
+		t[c] = !wordBreak[c] && strings.IndexByte("-/[]", byte(c)) < 0
+	}
+	return t
+}()
+
 func isQuote(r rune) bool {
 	switch r {
 	case '\'', '`', '«', '»', '‹', '›', 0xFF02, 0xFF07:
@@ -207,6 +215,10 @@ func (s *scanner) word(pos Pos, regex bool) token {
 	var first fault // of a bracket
 	for s.off < len(s.text) {
 		c := s.text[s.off]
+		if plainWord[c] {
+			s.off++
+			continue
+		}
 		if c >= utf8.RuneSelf {
 			r, n := utf8.DecodeRuneInString(s.text[s.off:])
 			if r == utf8.RuneError && n == 1 || isQuote(r) || unicode.IsControl(r) {

@@ -286,7 +286,7 @@ func TestStatesOfInstancesAreInTheChangeStream(t *testing.T) {
 		}
 	}
 	states, tables := watch(neo)
-	if len(states) == 0 || states[0] != "new" || !slices.Contains(states, "running") || states[len(states)-1] != "ended" {
+	if n := len(states); n < 3 || !slices.Contains(states[:n-1], "running") || states[n-1] != "ended" {
 		t.Errorf("states of the instance: %v", states)
 	}
 	if diff := cmp.Diff([]string{"workloadinstances", "workloads"}, tables); diff != "" {

@@ -38,12 +38,12 @@ func (connector) Ready(r store.Reader, w *workload.Workload) bool {
 	return true
 }
 
-// comes reports whether a started workload is about to run: something of it will
-// that does not yet, and nothing runs or its creation or start is still under
-// way. What w is told of it then stays, so it had better be complete.
+// comes reports whether a workload is about to run: something of it will that
+// does not yet, and nothing runs or its creation or start is still under way.
+// What w is told of it then stays, so it had better be complete.
 func comes(r store.Reader, id string) bool {
 	sn, ok := workload.SnapshotOf(r, id)
-	if !ok || sn.Workload.Deleted != nil || sn.Workload.State != workload.Started {
+	if !ok {
 		return false
 	}
 	op := &sn.Status.Op

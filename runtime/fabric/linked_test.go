@@ -219,6 +219,31 @@ func TestATargetThatNeverRunsHoldsNobodyUp(t *testing.T) {
 	}
 }
 
+func TestASourceIsToldOfEveryInstanceOfATargetThatBegins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer r.stop()
+		db := r.create("db", "demo/db:2", count(3), sequential, alive(time.Second))
+		web := r.create("web", "demo/web", linkTo(db, ""))
+		time.Sleep(2500 * time.Millisecond)
+		if a, b := states(r.get(db)), states(r.get(web)); a != "0:running 1:running 2:starting " || b != "0:waiting " {
+			t.Errorf("after 2.5 s: db %s, web %s", a, b)
+		}
+		time.Sleep(time.Second)
+		web = r.get(web)
+		if vars := r.ContainerVariables(web, current(web)[0]); vars["DB_3_PORT"] == "" {
+			t.Errorf("web %s is told %v", states(web), vars)
+		}
+		// What comes later is waited for only while nothing else is there.
+		if _, err := r.ws.Scale(t.Context(), db.Workload.ID, 4); err != nil {
+			t.Fatal(err)
+		}
+		if late := r.get(r.create("late", "demo/web", linkTo(db, ""))); states(late) != "0:running " {
+			t.Errorf("late %s", states(late))
+		}
+	})
+}
+
 func TestATargetThatIsStoppedMeanwhileIsNotWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)

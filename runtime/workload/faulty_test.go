@@ -145,8 +145,8 @@ func TestADriverThatFails(t *testing.T) {
 		"a driver that starts nothing has failed":        {"starts nothing", 0, seen{workload.StateEnded, 1, "workload: the driver started nothing", false, false}},
 		"a start that heeds its context ends with it":    {"start is slow", 121 * time.Second, seen{workload.StateEnded, 1, "not started in time", false, false}},
 		"a start that does not is abandoned":             {"start hangs", 126 * time.Second, seen{workload.StateEnded, 1, "not started in time", false, false}},
-		"an end at once is an end":                       {"ends at once", 0, seen{workload.StateEnded, 7, "\ufffd reason", false, false}},
-		"an odd code is kept and the text made readable": {"lies", 0, seen{workload.StateEnded, -3, "\ufffd reason", false, false}},
+		"an end at once is the end of a run":             {"ends at once", 0, seen{workload.StateEnded, 7, "\ufffd reason", true, false}},
+		"an odd code is kept and the text made readable": {"lies", 0, seen{workload.StateEnded, -3, "\ufffd reason", true, false}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

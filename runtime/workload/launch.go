@@ -190,6 +190,20 @@ func (r *runner) verify(ctx context.Context, h driver.Handle) (reason string, fo
 	return "", false
 }
 
+// goodAtOnce reports whether a start counts as good as soon as the driver has
+// started, whatever follows.
+func (r *runner) goodAtOnce() bool {
+	v := &r.spec.Verify
+	if v.Ports {
+		for _, p := range r.inst.Ports {
+			if !p.Optional && p.Proto == "tcp" {
+				return false
+			}
+		}
+	}
+	return v.MinAlive <= 0
+}
+
 // probe tries to reach a port until it answers, the run ends or time is up.
 func (r *runner) probe(ctx context.Context, h driver.Handle, p driver.Bound) string {
 	var d net.Dialer

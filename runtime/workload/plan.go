@@ -56,6 +56,7 @@ type report struct {
 	exit     driver.Exit
 	forced   bool
 	stuck    bool // with eventFailed: it still runs
+	good     bool // with eventExit: its start had counted as good
 	env      map[string]store.Sealed
 	version  uint64
 	result   *RunResult
@@ -225,6 +226,9 @@ func (d *draft) fold(n int, r *report, wd *world) {
 		}
 	case eventFailed, eventExit:
 		if i.State != StateTeardown {
+			if r.good && (i.State == StateStarting || i.State == StateAttaching) {
+				d.running(d.inst(n), r.at) // and ended before anybody could say so
+			}
 			d.exit(n, r.exit, r.forced, r.stuck, wd)
 		}
 	case eventReleased:

@@ -35,6 +35,7 @@ type runner struct {
 	args []byte
 
 	connected bool   // it was prepared, and is to be released
+	good      bool   // its start has counted as good
 	born      uint64 // index of the commit that began the run, or of a later one
 
 	cancel context.CancelFunc // of what is under way before the run serves
@@ -296,12 +297,14 @@ func (r *runner) cutShort(ctx context.Context) string {
 
 // serve reports the run as running and follows it to its end.
 func (r *runner) serve(h driver.Handle) {
+	r.good = r.goodAtOnce()
 	select {
 	case <-h.Done():
 		r.ended(eventExit, exitOf(h), false)
 		return
 	default:
 	}
+	r.good = true
 	if !r.told().stop {
 		r.report(eventRunning, nil)
 	}
@@ -439,7 +442,7 @@ func (r *runner) gone(h driver.Handle, wait time.Duration) bool {
 func (r *runner) ended(e event, x driver.Exit, forced bool) {
 	r.close()
 	r.report(e, func(rep *report) {
-		rep.exit, rep.forced = r.tidy(x), forced
+		rep.exit, rep.forced, rep.good = r.tidy(x), forced, r.good
 		if r.cap != nil {
 			rep.result = r.cap.result(r.inst.ID, r.args)
 			if r.cap.broken() && rep.exit.Code == 0 {

@@ -53,9 +53,10 @@ func newRig(tb testing.TB) *rig {
 			<-ctx.Done()
 			return nil
 		},
-		"fail":  after(time.Millisecond, fmt.Errorf("no luck")),
-		"clean": after(time.Millisecond, nil),
-		"later": after(time.Minute, fmt.Errorf("no luck")),
+		"instant": func(context.Context, *funcdriver.Task) error { return fmt.Errorf("no luck") },
+		"fail":    after(time.Millisecond, fmt.Errorf("no luck")),
+		"clean":   after(time.Millisecond, nil),
+		"later":   after(time.Minute, fmt.Errorf("no luck")),
 		"hello": func(ctx context.Context, t *funcdriver.Task) error {
 			fmt.Fprintln(t.Stdout(), "hello")
 			fmt.Fprintln(t.Stderr(), "oh")

@@ -159,6 +159,16 @@ func TestRecoveryAsAnApplicationShowsIt(t *testing.T) {
 	})
 }
 
+func TestAContainerThatEndsAtOnceHasRun(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		s := r.settle(r.application("instant", view.TutumCreate{Name: "web"}))
+		c := view.GetTutumContainer(s, s.Instances[0])
+		if c.State != view.TutumStopped || *c.ExitCode != 1 || c.DeployedAt.IsZero() || c.StartedAt.IsZero() {
+			t.Errorf("%+v", c)
+		}
+	})
+}
+
 func TestAutodestroyLeavesNothingRunning(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
 		s := r.application("clean", view.TutumCreate{Name: "web", Autodestroy: "ALWAYS"})

@@ -135,6 +135,7 @@ func TutumSpec(t TutumSettings) workload.Spec {
 	start, keep := orDefault(t.StartTimeout, 120*time.Second), orDefault(t.Keep, time.Hour)
 	return workload.Spec{
 		Resources: tutumSizes[0].Resources,
+		Place:     workload.Placement{Overcommit: true}, // a size is a limit, not a share of a machine
 		Rollout:   workload.Rollout{Order: workload.StopFirst},
 		Verify:    workload.Verify{Timeout: start, PlaceTimeout: start},
 		Stop:      workload.Stop{Grace: orDefault(t.StopTimeout, 10*time.Second), Stuck: workload.Abandon},

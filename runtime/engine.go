@@ -97,7 +97,7 @@ func NewEngine(o EngineOptions) *Engine {
 	}
 	e := &Engine{o: o, plans: make(map[*Checked]*plan), tenants: make(map[string]*tenant)}
 	e.frames.New = func() any { return new(frame) }
-	e.boxes.New = func() any { return new(box) }
+	e.boxes.New = func() any { return newBox() }
 	e.asks.New = func() any { return newAsk() }
 	e.queue.init(e)
 	e.clock.init(e)

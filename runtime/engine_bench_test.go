@@ -428,7 +428,7 @@ func BenchmarkFairness(b *testing.B) {
 					_ = p.TryPost(ev)
 				}
 			}
-			for !e.queue.quiet() && e.queue.n.Load() > many/2 {
+			for !e.queue.quiet() && lined(&e.queue) > many/2 {
 				goruntime.Gosched()
 			}
 		}
@@ -511,4 +511,11 @@ func (r *mutexRing) stop() {
 	r.end = true
 	r.some.Signal()
 	r.mu.Unlock()
+}
+
+// lined returns how many instances wait in lines.
+func lined(q *queue) int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.n
 }

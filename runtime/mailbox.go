@@ -36,6 +36,14 @@ type box struct {
 	credit  int64 // of the tenant's bytes, beyond the free block
 	most    int   // events, as of a little while ago
 	room    int   // bytes, as of a little while ago
+
+	own [2][4]slot // the first buffers: few events are one allocation
+}
+
+func newBox() *box {
+	b := new(box)
+	b.in, b.out = b.own[0][:0], b.own[1][:0]
+	return b
 }
 
 const (

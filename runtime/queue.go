@@ -32,15 +32,17 @@ type tenant struct {
 // instances wait and no worker is free: it makes time pass for shares, and adds
 // spare workers for those that an actor blocks.
 type queue struct {
-	eng   *Engine
-	ticks atomic.Uint32 // of the watchdog; read for each event, so on a line of its own
-	_     [64]byte
-	inbox atomic.Pointer[Instance] // pushed and in no line yet, the last one first
-	_     [64]byte
-	awake atomic.Int32 // workers looking for work; written under mu
-	n     atomic.Int32 // instances in lines; written under mu
+	eng      *Engine
+	ticks    atomic.Uint32 // of the watchdog; read for each event, so on a line of its own
+	_        [64]byte
+	inbox    atomic.Pointer[Instance] // pushed and in no line yet, the last one first
+	_        [64]byte
+	awake    atomic.Int32 // workers looking for work; written under mu
+	lined    atomic.Bool  // instances are in lines; written under mu
+	attended atomic.Bool  // no worker sleeps and the watchdog runs: who pushes has nothing to see to; written under mu
 
 	mu       sync.Mutex // the innermost lock
+	n        int        // instances in lines
 	head     *tenant    // of the ring
 	tail     *tenant
 	base     int
@@ -77,13 +79,33 @@ func (q *queue) start(n int) {
 func (q *queue) add() {
 	w := &worker{q: q, wake: make(chan struct{}, 1)}
 	q.workers = append(q.workers, w)
-	q.awake.Add(1)
+	q.look(w, true)
 	q.left.Add(1)
 	go w.run()
 }
 
 // quiet says that no instance waits.
-func (q *queue) quiet() bool { return q.inbox.Load() == nil && q.n.Load() == 0 }
+func (q *queue) quiet() bool { return q.inbox.Load() == nil && !q.lined.Load() }
+
+// look notes that a worker looks for work, or no longer; q.mu is held.
+func (q *queue) look(w *worker, looking bool) {
+	switch {
+	case looking && !w.looking:
+		q.awake.Add(1)
+	case !looking && w.looking:
+		q.awake.Add(-1)
+	}
+	w.looking = looking
+}
+
+// line counts instances that came to lines or left them; q.mu is held.
+func (q *queue) line(n int) {
+	had := q.n > 0
+	q.n += n
+	if has := q.n > 0; has != had {
+		q.lined.Store(has)
+	}
+}
 
 // push puts an instance at the end of its tenant's line. It takes no lock but
 // to wake a worker: whoever finds the inbox empty sees to it that one is awake,
@@ -95,7 +117,7 @@ func (q *queue) push(i *Instance) {
 		if !q.inbox.CompareAndSwap(head, i) {
 			continue
 		}
-		if head == nil && q.awake.Load() == 0 {
+		if head == nil && q.awake.Load() == 0 && !q.attended.Load() {
 			q.mu.Lock()
 			var w *worker
 			if q.awake.Load() == 0 {
@@ -115,7 +137,7 @@ func (q *queue) sort() {
 	for last != nil { // the last one pushed is the first one found
 		last.next, first, last = first, last, last.next
 	}
-	n := int32(0)
+	n := 0
 	for i := first; i != nil; n++ {
 		t, next := i.tenant, i.next
 		i.next = nil
@@ -130,9 +152,7 @@ func (q *queue) sort() {
 		}
 		i = next
 	}
-	if n > 0 {
-		q.n.Add(n)
-	}
+	q.line(n)
 }
 
 // rise wakes a worker that rouse returned, outside of the lock.
@@ -149,7 +169,8 @@ func (q *queue) rouse() *worker {
 		w := q.free[n-1]
 		q.free = q.free[:n-1]
 		w.idle = false
-		q.awake.Add(1)
+		q.look(w, true)
+		q.attended.Store(q.watching && n == 1)
 		return w
 	}
 	if !q.watching && !q.closed {
@@ -157,6 +178,7 @@ func (q *queue) rouse() *worker {
 		q.left.Add(1)
 		go q.watch()
 	}
+	q.attended.Store(q.watching)
 	return nil
 }
 
@@ -207,7 +229,7 @@ func (q *queue) next() *Instance {
 			t.last = nil
 			q.unring()
 		}
-		q.n.Add(-1)
+		q.line(-1)
 		return i
 	}
 	return nil
@@ -222,7 +244,6 @@ func (q *queue) take(w *worker) *Instance {
 		// One alone in the ring owes nobody.
 		t.credit = max(t.credit-w.cost, -maxDebt)
 		w.tenant = nil
-		q.awake.Add(1)
 	}
 	w.epoch++
 	if w.stuck {
@@ -231,7 +252,7 @@ func (q *queue) take(w *worker) *Instance {
 	if len(q.workers)-q.stuck > q.base {
 		// A spare is no longer needed.
 		q.workers = slices.DeleteFunc(q.workers, func(o *worker) bool { return o == w })
-		other := q.settle()
+		other := q.settle(w)
 		q.mu.Unlock()
 		other.rise()
 		return nil
@@ -240,15 +261,20 @@ func (q *queue) take(w *worker) *Instance {
 		if i := q.next(); i != nil {
 			w.tenant = i.tenant
 			w.epoch++
-			other := q.settle()
+			other := q.settle(w)
 			q.mu.Unlock()
 			other.rise()
 			return i
 		}
 		if q.closed {
-			q.awake.Add(-1)
+			q.look(w, false)
 			q.mu.Unlock()
 			return nil
+		}
+		if !w.looking {
+			// Who pushed before this was seen has looked at nobody.
+			q.look(w, true)
+			continue
 		}
 		if looks == 0 && q.awake.Load() == 1 {
 			// Waking somebody costs more than to look again for a while, and one
@@ -260,8 +286,8 @@ func (q *queue) take(w *worker) *Instance {
 			q.mu.Lock()
 			continue
 		}
-		if q.awake.Add(-1); q.inbox.Load() != nil {
-			q.awake.Add(1)
+		q.attended.Store(false)
+		if q.look(w, false); q.inbox.Load() != nil {
 			continue
 		}
 		w.idle = true
@@ -273,10 +299,11 @@ func (q *queue) take(w *worker) *Instance {
 	}
 }
 
-// settle counts a worker that no longer looks for work, and returns one to wake
-// if there is work left that nobody looks for; q.mu is held.
-func (q *queue) settle() *worker {
-	if q.awake.Add(-1) == 0 && !q.quiet() {
+// settle notes that a worker does not look for work, and returns one to wake if
+// there is work left that nobody looks for; q.mu is held.
+func (q *queue) settle(w *worker) *worker {
+	q.look(w, false)
+	if q.awake.Load() == 0 && !q.attended.Load() && !q.quiet() {
 		return q.rouse()
 	}
 	return nil
@@ -360,6 +387,7 @@ func (q *queue) watch() {
 	}
 	q.mu.Lock()
 	q.watching = false
+	q.attended.Store(false)
 	if !q.quiet() && q.awake.Load() == 0 && !q.closed {
 		q.watching = true
 		q.left.Add(1)
@@ -378,7 +406,7 @@ func (q *queue) stop(ctx context.Context) int {
 	}
 	for _, w := range q.free {
 		w.idle = false
-		q.awake.Add(1)
+		q.look(w, true)
 		w.wake <- struct{}{}
 	}
 	q.free = nil

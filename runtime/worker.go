@@ -26,6 +26,7 @@ type worker struct {
 	since   uint32 // tick at which it saw it first
 	stuck   bool
 	idle    bool
+	looking bool    // for work; counted in queue.awake
 	tenant  *tenant // of inst
 	blocked *tenant // that is charged with a stuck worker
 }

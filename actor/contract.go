@@ -95,6 +95,14 @@ type Outlet interface {
 	EmitBatch(ctx context.Context, es []*Event) error
 }
 
+// Taker is an Outlet that tells how many events of a batch it took before it
+// failed, so that a Source knows from where to go on. The engine's is one.
+type Taker interface {
+	// TakeBatch is EmitBatch that returns the number of events taken, which are
+	// the first ones.
+	TakeBatch(ctx context.Context, es []*Event) (int, error)
+}
+
 // Settler is an Outlet that tells when the events it took have been handled, so
 // that a Source knows what it need not emit again. The engine's is one.
 type Settler interface {

@@ -15,7 +15,8 @@ import (
 // actors have in hand is waited for, so an event is either in it or has been
 // handled. Sources pause meanwhile, and events that are posted wait. Of a
 // runtime that goes on, what happens later is not in it: stop a runtime before
-// its state is taken elsewhere.
+// its state is taken elsewhere. One that is stopped handles what waits first, so
+// that nothing is done twice.
 //
 // Kinds: NotFound, Denied, FailedState; Failed: an actor could not save its
 // state; Timeout, Canceled: it did not come to rest in time; Unavailable.
@@ -44,13 +45,18 @@ func (s *Service) snapshot(ctx context.Context, op, id string) ([]byte, error) {
 		return nil, err
 	}
 	defer l.leave()
+	rec, stored := runtimes.Get(s.st.View(), id)
 	inst := l.now.Load()
-	if inst == nil {
-		if !s.stored(id) {
-			s.drop(l)
-			return nil, noRuntime(op, id)
-		}
+	switch {
+	case !stored && inst == nil:
+		s.drop(l)
+		return nil, noRuntime(op, id)
+	case inst == nil:
 		return nil, notRestored(op, id)
+	case stored && rec.Status == Stopped && !l.sources: // nothing comes any more
+		if err := quiesce(ctx, inst.copies, inst.ring, 0, true); err != nil {
+			return nil, err
+		}
 	}
 	if l.sources {
 		defer s.startAgain(l)
@@ -73,11 +79,6 @@ func (s *Service) startAgain(l *live) {
 func notRestored(op, id string) error {
 	return &atoll.Error{Kind: atoll.FailedState, Code: InvalidCode, Op: op, Msg: "the runtime could not be restored",
 		Subject: atoll.Subject{Type: "runtime", ID: id}}
-}
-
-func (s *Service) stored(id string) bool {
-	_, ok := runtimes.Get(s.st.View(), id)
-	return ok
 }
 
 // RestoreState gives the actors of a runtime the state that SnapshotState has

@@ -38,6 +38,13 @@ func (e *Engine) spawnCopies(c *Checked, o SpawnOptions, text string) (*spawned,
 	return s, nil
 }
 
+// refuse makes posts and shunts fail with an error of that kind; 0 lets them in.
+func (s *spawned) refuse(k atoll.Kind) {
+	for _, i := range s.copies {
+		i.Refuse(k)
+	}
+}
+
 // open lets events in.
 func (s *spawned) open() {
 	for _, i := range s.copies {

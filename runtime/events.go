@@ -17,40 +17,54 @@ import (
 // FailedState for a runtime that is stopped or invalid; Canceled, Timeout,
 // Unavailable.
 func (s *Service) Post(ctx context.Context, ref, name string, e *actor.Event) error {
-	w, err := s.way(ctx, wayKey{ref: ref, actor: name})
-	if err != nil {
-		return err
+	for tries := 0; ; tries++ {
+		w, err := s.way(ctx, wayKey{ref: ref, actor: name})
+		if err != nil {
+			return err
+		}
+		if err = w.to.Post(ctx, e); !s.stale(w, err, tries) {
+			return err
+		}
 	}
-	return w.to.Post(ctx, e)
 }
 
 // TryPost is Post that does not wait: Overloaded if the mailbox is full.
 func (s *Service) TryPost(ctx context.Context, ref, name string, e *actor.Event) error {
-	w, err := s.way(ctx, wayKey{ref: ref, actor: name})
-	if err != nil {
-		return err
+	for tries := 0; ; tries++ {
+		w, err := s.way(ctx, wayKey{ref: ref, actor: name})
+		if err != nil {
+			return err
+		}
+		if err = w.to.TryPost(e); !s.stale(w, err, tries) {
+			return err
+		}
 	}
-	return w.to.TryPost(e)
 }
 
 // PostBatch hands events to an actor in their order and returns how many were
 // queued; it waits as Post does, and fails as Post does.
 func (s *Service) PostBatch(ctx context.Context, ref, name string, es []*actor.Event) (int, error) {
-	w, err := s.way(ctx, wayKey{ref: ref, actor: name})
-	if err != nil {
-		return 0, err
-	}
-	return w.to.PostBatch(ctx, es, true)
+	return s.postBatch(ctx, ref, name, es, true)
 }
 
 // TryPostBatch is PostBatch that does not wait: Overloaded, with how many were
 // queued, if the mailbox does not take all of them.
 func (s *Service) TryPostBatch(ctx context.Context, ref, name string, es []*actor.Event) (int, error) {
-	w, err := s.way(ctx, wayKey{ref: ref, actor: name})
-	if err != nil {
-		return 0, err
+	return s.postBatch(ctx, ref, name, es, false)
+}
+
+func (s *Service) postBatch(ctx context.Context, ref, name string, es []*actor.Event, wait bool) (int, error) {
+	done := 0
+	for tries := 0; ; tries++ {
+		w, err := s.way(ctx, wayKey{ref: ref, actor: name})
+		if err != nil {
+			return done, err
+		}
+		n, err := w.to.PostBatch(ctx, es[done:], wait)
+		if done += n; !s.stale(w, err, tries) {
+			return done, err
+		}
 	}
-	return w.to.PostBatch(ctx, es, false)
 }
 
 // Shunt runs an actor on an event and returns the result instead of emitting
@@ -64,6 +78,18 @@ func (s *Service) Shunt(ctx context.Context, ref, name string, e *actor.Event) (
 	}
 	return w.to.Shunt(ctx, e)
 }
+
+// stale says whether an instance refused an event because it, or its row, has
+// changed since the way to it was found: then another may lead further.
+func (s *Service) stale(w *way, err error, tries int) bool {
+	if err == nil || tries == maxStale {
+		return false
+	}
+	k := atoll.KindOf(err)
+	return (k == atoll.Unavailable || k == atoll.FailedState) && s.epoch() != w.at
+}
+
+const maxStale = 1000 // only to have a bound
 
 // wayKey is one question of the event path: whether this caller may hand
 // events to that actor, and where it is. Principals are immutable, so the

@@ -60,3 +60,9 @@ func Ways(s *Service) (n, most int) {
 	}
 	return n, len(s.ways.slots)
 }
+
+// Quiet reports whether nothing goes on in the instances of a runtime.
+func Quiet(s *Service, id string) bool {
+	inst := s.instance(id)
+	return inst == nil || quiet(inst.copies, inst.ring, 1<<30, true)
+}

@@ -261,9 +261,15 @@ func (s *Service) mark(ctx context.Context, rec *Record, status Status) error {
 	return err
 }
 
-// bring switches the sources; it may be called again and again. It is the caller's
-// turn.
+// bring switches the sources, and has the instance refuse events that were on
+// their way when the runtime was stopped; it may be called again and again. It is
+// the caller's turn.
 func (l *live) bring(ctx context.Context, status Status) error {
+	if status == Stopped {
+		l.now.Load().refuse(atoll.FailedState)
+	} else {
+		l.now.Load().refuse(0)
+	}
 	if status == Running {
 		l.sources = true // also if only some could start: the next try starts the others
 		return l.now.Load().StartSources()

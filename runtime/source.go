@@ -201,26 +201,34 @@ func (s *source) Emit(ctx context.Context, e *actor.Event) error {
 	if e == nil {
 		return nil
 	}
-	return s.n.inst.emit(ctx, []*actor.Event{e}, &s.wrap)
+	_, err := s.n.inst.emit(ctx, []*actor.Event{e}, &s.wrap)
+	return err
 }
 
 // EmitBatch implements actor.Outlet.
 func (s *source) EmitBatch(ctx context.Context, es []*actor.Event) error {
+	_, err := s.TakeBatch(ctx, es)
+	return err
+}
+
+// TakeBatch implements actor.Taker.
+func (s *source) TakeBatch(ctx context.Context, es []*actor.Event) (int, error) {
 	return s.n.inst.emit(ctx, es, &s.wrap)
 }
 
-// emit is post for a source: it is not refused while the runtime stops.
-func (i *Instance) emit(ctx context.Context, es []*actor.Event, n *node) error {
+// emit is post for a source: it is not refused while the runtime stops. It
+// returns how many events were taken.
+func (i *Instance) emit(ctx context.Context, es []*actor.Event, n *node) (int, error) {
 	const op = "runtime.Emit"
 	done := 0
 	for {
 		if err := ctx.Err(); err != nil {
-			return atoll.Wrap(op, err)
+			return done, atoll.Wrap(op, err)
 		}
 		i.mu.Lock()
 		if err := i.gone(op); err != nil {
 			i.mu.Unlock()
-			return err
+			return done, err
 		}
 		for done < len(es) && (es[done] == nil || i.put(es[done], n, sizeOf(es[done]))) {
 			done++
@@ -231,10 +239,10 @@ func (i *Instance) emit(ctx context.Context, es []*actor.Event, n *node) error {
 			i.wake()
 		}
 		if done == len(es) {
-			return nil
+			return done, nil
 		}
 		if err := i.awaitRoom(ctx); err != nil {
-			return atoll.Wrap(op, err)
+			return done, atoll.Wrap(op, err)
 		}
 	}
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -30,13 +32,18 @@ func stateful(copies int) *runtime.Definition {
 			{Name: "by", Type: "stats", Params: field("n"), Group: runtime.By("key")},
 			{Name: "win", Type: "window", Params: runtime.Params(map[string]any{"method": "count", "number": 7, "sliding": 3})},
 			{Name: "win2", Type: "stats", Params: field("n")},
+			{Name: "tick", Type: "window", Params: runtime.Params(map[string]any{"method": "time", "number": 60_000})},
+			{Name: "table", Type: "tabulate", Params: runtime.Params(map[string]any{"dimensions": []any{"key"}, "value": "n", "functions": []any{"count", "sum", "min", "max", "average"}})},
+			{Name: "cut", Type: "minmax", Params: runtime.Params(map[string]any{"field": "n", "min": -2, "max": 2})},
+			{Name: "look", Type: "lookup", Params: runtime.Params(map[string]any{"key": "key", "function": "filter", "lookup": map[string]any{"k1": map[string]any{}, "k2": map[string]any{}}})},
+			{Name: "rows", Type: "tabulate", Group: runtime.By("n"), Params: runtime.Params(map[string]any{"dimensions": []any{"key", "n"}, "value": "id", "functions": []any{"sum"}, "normalize": "total"})},
 			{Name: "fsm", Type: "fsm", Params: runtime.Params(map[string]any{"key": "key", "s0": "a", "table": map[string]any{"a": map[string]any{"k0": "b"}, "b": map[string]any{"k1": "c"}, "c": map[string]any{"k2": "a"}}})},
 			{Name: "turns", Type: "stats", Params: field("n"), Copies: 3},
 			{Name: "far", Type: "zscore", Params: runtime.Params(map[string]any{"by": "key", "field": "n", "score": 1}),
 				Collect: []runtime.Collect{{Alias: "count", From: "by", Field: "count"}, {Alias: "avg", From: "by", Field: "avg"}, {Alias: "std", From: "by", Field: "sd"}}},
 			{Name: "seen", Type: "stats", Params: field("n")},
 		},
-		Links: runtime.Links("in -> all, by, win, fsm, turns, far", "win -> win2", "far -> seen")}
+		Links: runtime.Links("in -> all, by, win, fsm, turns, far, tick, table, cut, look", "win -> win2", "far -> seen", "cut -> rows", "look -> rows")}
 	if copies > 1 {
 		d.Distribution = &runtime.Distribution{Mode: runtime.DuplicateRuntime, Copies: copies}
 	}
@@ -65,6 +72,12 @@ func (w *world) shown(ref string) map[string]string {
 // TestAStateCarriesARuntimeOver: a runtime that is taken over at any moment, with
 // the events that wait then, ends as one that was left alone.
 func TestAStateCarriesARuntimeOver(t *testing.T) {
+	checks := flag.Lookup("rapid.checks")
+	given := checks.Value.String()
+	if given == checks.DefValue { // each of them is three runtimes
+		must[struct{}](t)(struct{}{}, flag.Set("rapid.checks", "25"))
+		t.Cleanup(func() { _ = flag.Set("rapid.checks", given) })
+	}
 	for _, copies := range []int{1, 3} {
 		t.Run(fmt.Sprintf("in %d copies", copies), func(t *testing.T) {
 			rapid.Check(t, func(rt *rapid.T) {
@@ -220,6 +233,7 @@ func TestStatesThatDoNotFit(t *testing.T) {
 		change(m)
 		return string(must[[]byte](t)(json.Marshal(m)))
 	}
+	turns := slices.IndexFunc(stateful(1).Actors, func(a runtime.ActorDef) bool { return a.Name == "turns" })
 	one := func(m map[string]any, k int) map[string]any {
 		return m["copies"].([]any)[0].(map[string]any)["actors"].([]any)[k].(map[string]any)
 	}
@@ -238,8 +252,8 @@ func TestStatesThatDoNotFit(t *testing.T) {
 		"children of one without":  edit(func(m map[string]any) { one(m, 1)["children"] = one(m, 2)["children"] }),
 		"a child twice":            edit(func(m map[string]any) { c := one(m, 2)["children"].([]any); one(m, 2)["children"] = append(c, c...) }),
 		"a child with number 0":    edit(func(m map[string]any) { one(m, 2)["children"].([]any)[0].(map[string]any)["number"] = 0 }),
-		"other copies of an actor": edit(func(m map[string]any) { one(m, 6)["children"] = nil }),
-		"a turn that is none":      edit(func(m map[string]any) { one(m, 6)["turn"] = 3 }),
+		"other copies of an actor": edit(func(m map[string]any) { one(m, turns)["children"] = nil }),
+		"a turn that is none":      edit(func(m map[string]any) { one(m, turns)["turn"] = 3 }),
 		"an event for no actor": edit(func(m map[string]any) {
 			m["copies"].([]any)[0].(map[string]any)["events"] = []any{map[string]any{"to": "who", "event": map[string]any{}}}
 		}),

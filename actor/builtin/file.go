@@ -249,6 +249,7 @@ type delivery struct {
 	out    actor.Outlet
 	pace   *pacedRun
 	batch  []*actor.Event
+	ends   []place // of the records of the batch
 	bytes  int
 }
 
@@ -264,7 +265,7 @@ func (d *delivery) take(ctx context.Context, e *actor.Event, at place) error {
 		d.reader.move(at)
 		return nil
 	}
-	d.batch = append(d.batch, e)
+	d.batch, d.ends = append(d.batch, e), append(d.ends, at)
 	d.bytes += e.Size()
 	if len(d.batch) < fileBatch && d.bytes < fileBatchBytes {
 		return nil
@@ -273,10 +274,19 @@ func (d *delivery) take(ctx context.Context, e *actor.Event, at place) error {
 }
 
 // flush delivers the batch, which ends at the place. When the file is stopped
-// meanwhile, the batch has a moment to be taken: how much of one was taken when
-// it fails cannot be known, and the next run repeats it.
+// meanwhile, the next run goes on with what was not taken. Of an outlet that does
+// not tell, the batch has a moment to be taken, and else the next run repeats it.
 func (d *delivery) flush(ctx context.Context, at place) error {
-	if len(d.batch) > 0 {
+	if t, ok := d.out.(actor.Taker); ok && len(d.batch) > 0 {
+		n, err := t.TakeBatch(ctx, d.batch)
+		if err != nil {
+			if n > 0 {
+				d.reader.move(d.ends[n-1])
+			}
+			return err
+		}
+		d.batch, d.ends, d.bytes = make([]*actor.Event, 0, fileBatch), d.ends[:0], 0
+	} else if len(d.batch) > 0 {
 		batch, cancel := context.WithCancel(context.WithoutCancel(ctx))
 		defer cancel()
 		stop := context.AfterFunc(ctx, func() { time.AfterFunc(fileGrace, cancel) })
@@ -284,7 +294,7 @@ func (d *delivery) flush(ctx context.Context, at place) error {
 		if err := d.out.EmitBatch(batch, d.batch); err != nil {
 			return err
 		}
-		d.batch, d.bytes = make([]*actor.Event, 0, fileBatch), 0 // the outlet may have kept the other
+		d.batch, d.ends, d.bytes = make([]*actor.Event, 0, fileBatch), d.ends[:0], 0 // the outlet may have kept the other
 	}
 	d.reader.move(at)
 	return nil

@@ -52,6 +52,9 @@ func TestASourceWaitsForItsTargetAndIsToldWhereItIs(t *testing.T) {
 		if diff := cmp.Diff(apiURL, r.LinkVariables(db)); diff != "" {
 			t.Errorf("link variables at acceptance (-want +got):\n%s", diff)
 		}
+		if diff := cmp.Diff(map[string]string{"MODE": "fast", "IMAGE": "mine"}, r.ContainerVariables(web, web.Instances[0])); diff != "" {
+			t.Errorf("variables of a container before its start (-want +got):\n%s", diff)
+		}
 		time.Sleep(4 * time.Second)
 		if a, b := states(r.get(db)), states(r.get(web)); a != "0:starting 1:starting " || b != "0:waiting " {
 			t.Errorf("after 4 s: db %s, web %s", a, b)
@@ -352,6 +355,20 @@ func TestATokenThatCannotBeRevokedKeepsTheApplication(t *testing.T) {
 			t.Errorf("half deleted: %+v", r.Application(web))
 		}
 		r.tokens.fail = nil
+	})
+}
+
+func TestNobodyTakesThePlaceOfWhatThePlatformTells(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer r.stop()
+		web := r.get(r.create("web", "demo/web", global, user("TUTUM_PORT_80_TCP", "1", "TUTUM_AUTH", "mine", "PORT", "own")))
+		if diff := cmp.Diff(map[string]string{"IMAGE": "web", "PORT": "own", "TUTUM_PORT_80_TCP": "40001", "TUTUM_AUTH": r.tokens.live[fabric.Subject(web.Workload.ID)]}, env(current(web)[0])); diff != "" {
+			t.Errorf("environment (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff(map[string]string{"PORT": "own"}, r.ContainerVariables(web, current(web)[0])); diff != "" {
+			t.Errorf("shown (-want +got):\n%s", diff)
+		}
 	})
 }
 

@@ -134,24 +134,25 @@ func TestNewApplications(t *testing.T) {
 		"the longest command":      {`{"image":"worker","run_command":"` + strings.Repeat("x", 4096) + `"}`, map[string]string{}},
 		"times are null at first":  {`{"image":"worker"}`, map[string]string{"deployed_datetime": `null`, "started_datetime": `null`, "stopped_datetime": `null`, "destroyed_datetime": `null`, "running_num_containers": `0`}},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			in(t, func(e *env) {
-				a := e.neo().create(tt.body)
-				for member, want := range tt.want {
-					if diff := cmp.Diff(decoded(t, want), a[member]); diff != "" {
-						t.Errorf("%s (-want +got):\n%s", member, diff)
-					}
+	in(t, func(e *env) {
+		for name, tt := range tests {
+			a := e.neo().create(tt.body)
+			for member, want := range tt.want {
+				if diff := cmp.Diff(decoded(t, want), a[member]); diff != "" {
+					t.Errorf("%s: %s (-want +got):\n%s", name, member, diff)
 				}
-				if diff := cmp.Diff(map[string]any{strings.ToUpper(strings.ReplaceAll(a.text("unique_name"), "-", "_")) + "_TUTUM_API_URL": a.uri()}, a["link_variables"]); diff != "" {
-					t.Errorf("link_variables (-want +got):\n%s", diff)
-				}
-				if again := e.neo().app(a); again["target_num_containers"] != a["target_num_containers"] {
-					t.Errorf("a following GET shows less: %v", again)
-				}
-			})
-		})
-	}
+			}
+			if diff := cmp.Diff(map[string]any{strings.ToUpper(strings.ReplaceAll(a.text("unique_name"), "-", "_")) + "_TUTUM_API_URL": a.uri()}, a["link_variables"]); diff != "" {
+				t.Errorf("%s: link_variables (-want +got):\n%s", name, diff)
+			}
+			e.settle()
+			if again := e.neo().app(a); again["target_num_containers"] != a["target_num_containers"] || again.state() != "Running" {
+				t.Errorf("%s: a following GET shows less: %v", name, again)
+			}
+			e.neo().delete(a.uri()).is(202, "") // its name is free
+			e.settle()
+		}
+	})
 }
 
 func TestUniqueNames(t *testing.T) {

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -113,9 +112,9 @@ func TestWhatAnApplicationMayDoInWhichState(t *testing.T) {
 		"Starting (recovery)": "stop change terminate", "Stopping (single container)": "stop change terminate",
 	}
 	for name, make := range states {
-		for _, op := range ops {
-			t.Run(op.name+" in "+name, func(t *testing.T) {
-				in(t, func(e *env) {
+		t.Run(name, func(t *testing.T) {
+			in(t, func(e *env) {
+				for _, op := range ops {
 					a := make(e)
 					if a.state() != stateOf(name) {
 						t.Fatalf("made %s instead: %v", a.state(), a)
@@ -125,20 +124,20 @@ func TestWhatAnApplicationMayDoInWhichState(t *testing.T) {
 					if !slices.Contains(strings.Fields(legal[name]), op.name) {
 						r.fails(400, "cannot "+op.name+" application in state "+stateOf(name))
 						if diff := cmp.Diff(before, e.neo().app(a)); diff != "" {
-							t.Errorf("a refused operation changed something (-before +after):\n%s", diff)
+							t.Errorf("a refused %s changed something (-before +after):\n%s", op.name, diff)
 						}
-						return
+						continue
 					}
 					got, want := r.is(202, "").object().state(), op.after
 					if want == "" {
 						want = stateOf(name)
 					}
 					if got != want {
-						t.Errorf("the answer shows %s, want %s", got, want)
+						t.Errorf("the answer to %s shows %s, want %s", op.name, got, want)
 					}
-				})
+				}
 			})
-		}
+		})
 	}
 }
 
@@ -179,9 +178,9 @@ func TestWhatAContainerMayDoInWhichState(t *testing.T) {
 	legal := map[string]string{"Init": "terminate", "Starting": "", "Running": "stop redeploy terminate", "Stopping": "", "Stopped": "start redeploy terminate",
 		"Start failed": "start redeploy terminate", "Terminating": "", "Terminated": ""}
 	for state, make := range makers {
-		for _, op := range ops {
-			t.Run(op.name+" in "+state, func(t *testing.T) {
-				in(t, func(e *env) {
+		t.Run(state, func(t *testing.T) {
+			in(t, func(e *env) {
+				for _, op := range ops {
 					c := make(e)
 					if c.state() != state {
 						t.Fatalf("made %s instead: %v", c.state(), c)
@@ -190,9 +189,9 @@ func TestWhatAContainerMayDoInWhichState(t *testing.T) {
 					if !slices.Contains(strings.Fields(legal[state]), op.name) {
 						r.fails(400, "cannot "+op.name+" container in state "+state)
 						if diff := cmp.Diff(c, e.neo().get(c.uri()).is(200, "").object()); diff != "" {
-							t.Errorf("a refused operation changed something (-before +after):\n%s", diff)
+							t.Errorf("a refused %s changed something (-before +after):\n%s", op.name, diff)
 						}
-						return
+						continue
 					}
 					next := r.is(202, "").object()
 					// The successor of one that does not run need not wait.
@@ -202,9 +201,9 @@ func TestWhatAContainerMayDoInWhichState(t *testing.T) {
 					if same := next.uuid() == c.uuid(); same == (op.name == "redeploy") {
 						t.Errorf("%s answers the container %s, asked for was %s", op.name, next.uuid(), c.uuid())
 					}
-				})
+				}
 			})
-		}
+		})
 	}
 }
 
@@ -516,7 +515,7 @@ func TestSequentialDeployment(t *testing.T) {
 }
 
 func TestOfTwoEqualOperationsOneIsAccepted(t *testing.T) {
-	for name, op := range map[string]struct {
+	ops := map[string]struct {
 		made, method, path, body string
 		one                      bool // on the container
 	}{
@@ -529,38 +528,37 @@ func TestOfTwoEqualOperationsOneIsAccepted(t *testing.T) {
 		"stop a container":  {`{"image":"worker","run_command":"linger=1s"}`, "POST", "stop/", "", true},
 		"redeploy one":      {`{"image":"worker","run_command":"linger=1s"}`, "POST", "redeploy/", "", true},
 		"terminate one":     {`{"image":"worker","run_command":"linger=1s"}`, "DELETE", "", "", true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			in(t, func(e *env) {
-				a := e.neo().created(op.made)
-				e.pass(time.Second)
-				uri := a.uri()
-				if op.one {
-					uri = e.neo().con(a, 0).uri()
-				}
-				got := make([]int, 16)
-				var wg sync.WaitGroup
-				for i := range got {
-					wg.Go(func() {
-						got[i] = e.http.With("Authorization", "ApiKey neo:"+keys["neo"]).Do(op.method, uri+op.path, op.body).Status
-					})
-				}
-				wg.Wait()
-				accepted := 0
-				for _, s := range got {
-					switch s {
-					case 202:
-						accepted++
-					case 400:
-					default:
-						t.Errorf("answered %d", s)
-					}
-				}
-				if accepted != 1 {
-					t.Errorf("%d of %d were accepted: %v", accepted, len(got), got)
-				}
-				synctest.Wait()
-			})
-		})
 	}
+	in(t, func(e *env) {
+		for name, op := range ops {
+			a := e.neo().created(op.made)
+			e.pass(time.Second)
+			uri := a.uri()
+			if op.one {
+				uri = e.neo().con(a, 0).uri()
+			}
+			got := make([]int, 16)
+			var wg sync.WaitGroup
+			for i := range got {
+				wg.Go(func() {
+					got[i] = e.http.With("Authorization", "ApiKey neo:"+keys["neo"]).Do(op.method, uri+op.path, op.body).Status
+				})
+			}
+			wg.Wait()
+			accepted := 0
+			for _, s := range got {
+				switch s {
+				case 202:
+					accepted++
+				case 400:
+				default:
+					t.Errorf("%s answered %d", name, s)
+				}
+			}
+			if accepted != 1 {
+				t.Errorf("%s: %d of %d were accepted: %v", name, accepted, len(got), got)
+			}
+			e.settle()
+		}
+	})
 }

@@ -72,22 +72,23 @@ func TestRecovery(t *testing.T) {
 		"restart is tried first, then destroyed": {clean, `"autorestart":"ALWAYS","autodestroy":"ALWAYS"`, time.Minute, outcome{"Not running", "0/0/0/0", 4, false, "Terminated", "0 Exit code 0 (Success)"}},
 		"all three in their order":               {failed, `"autorestart":"ALWAYS","autoreplace":"ALWAYS","autodestroy":"ALWAYS"`, time.Minute, outcome{"Not running", "0/0/0/0", 16, false, "Terminated", "1 Exit code 1 (Error)"}},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			in(t, func(e *env) {
-				policies := tt.policies
-				if policies != "" {
-					policies = "," + policies
-				}
-				a := e.neo().create(`{"image":"tutum/hello-world","run_command":"` + tt.command + `"` + policies + `}`)
-				e.settle()
-				e.pass(tt.after)
-				if diff := cmp.Diff(tt.want, e.neo().outcome(a, a.strings("containers")[0])); diff != "" {
-					t.Errorf("after %v (-want +got):\n%s", tt.after, diff)
-				}
-			})
-		})
-	}
+	in(t, func(e *env) {
+		for name, tt := range tests {
+			policies := tt.policies
+			if policies != "" {
+				policies = "," + policies
+			}
+			a := e.neo().create(`{"image":"tutum/hello-world","run_command":"` + tt.command + `"` + policies + `}`)
+			e.settle()
+			e.pass(tt.after)
+			if diff := cmp.Diff(tt.want, e.neo().outcome(a, a.strings("containers")[0])); diff != "" {
+				t.Errorf("%s, after %v (-want +got):\n%s", name, tt.after, diff)
+			}
+			if r := e.neo().delete(a.uri()); r.Status != 202 { // so that it does not crash on
+				t.Errorf("%s cannot be terminated: %s", name, r.Body)
+			}
+		}
+	})
 }
 
 func TestARestartKeepsTheContainer(t *testing.T) {

@@ -140,7 +140,7 @@ func (d *draft) place(n int, wd *world) bool {
 	spec := d.effective(i)
 	ms := d.machines(wd)
 	need := fleet.Need{
-		Resources: spec.Resources, Machine: spec.Place.Machine, Realm: d.w.Realm,
+		Resources: spec.reserves(), Machine: spec.Place.Machine, Realm: d.w.Realm,
 		Hard: spec.Place.Hard, Soft: spec.Place.Soft, Prefer: i.Machine, HasTag: wd.hasTag,
 		Reaches: func(m *fleet.Machine) bool { return wd.reaches(spec.Driver, m) },
 	}
@@ -163,11 +163,11 @@ func (d *draft) place(n int, wd *world) bool {
 		return d.crowded(n, spec, lack, wd)
 	}
 	i = d.inst(n)
-	ms[at].Used = ms[at].Used.Plus(spec.Resources)
+	ms[at].Used = ms[at].Used.Plus(spec.reserves())
 	if !slices.Equal(i.Ports, bound) {
 		i.Env, i.EnvMade = nil, false // it tells of the ports
 	}
-	i.Machine, i.Reserved, i.Ports, i.PlacedAt = ms[at].ID, spec.Resources, bound, d.now
+	i.Machine, i.Reserved, i.Ports, i.PlacedAt = ms[at].ID, spec.reserves(), bound, d.now
 	d.begin(n, wd)
 	return true
 }

@@ -41,6 +41,17 @@ type Placement struct {
 	Machine string          // id; "" = anywhere
 	Hard    map[string]bool // tags that must be there, or must not
 	Soft    map[string]bool // tags that count one point each
+	// Overcommit makes the Resources limits alone: drivers that can hold instances
+	// to them do, and machines set nothing aside.
+	Overcommit bool
+}
+
+// reserves is what a machine sets aside for one instance.
+func (s *Spec) reserves() fleet.Resources {
+	if s.Place.Overcommit {
+		return fleet.Resources{}
+	}
+	return s.Resources
 }
 
 // Rollout says how instances of one generation give way to those of the next.

@@ -42,6 +42,7 @@ func TestTutumCreate(t *testing.T) {
 					Delay: workload.Delay{Free: true, First: time.Second, Top: 2 * time.Second}},
 				{Do: workload.ActionReplace, On: workload.OnFailed | workload.OnLost, Max: 3, Window: 5 * time.Minute},
 			}},
+			Place:   workload.Placement{Overcommit: true},
 			Rollout: workload.Rollout{Sequential: true},
 			Verify:  workload.Verify{Timeout: 120 * time.Second, PlaceTimeout: 120 * time.Second},
 			Stop:    workload.Stop{Grace: 10 * time.Second},

@@ -20,7 +20,7 @@ var (
 
 // Needs reports whether w may have to wait for the targets of its links.
 func (connector) Needs(r store.Reader, w *workload.Workload) bool {
-	return linksBySource.Count(r, store.KeyOf(w.ID)) > 0
+	return links.Count(r) > 0 && linksBySource.Count(r, store.KeyOf(w.ID)) > 0
 }
 
 // Prepare has nothing to make ready.
@@ -64,6 +64,9 @@ func comes(r store.Reader, id string) bool {
 
 // StopsBefore reports whether no source of w is still stopping.
 func (connector) StopsBefore(r store.Reader, w *workload.Workload, all bool) bool {
+	if links.Count(r) == 0 {
+		return true
+	}
 	for l := range linksByTarget.All(r, store.KeyOf(w.ID)) {
 		for i := range workload.InstancesOf(r, l.Source) {
 			if i.State >= workload.StateStarting && i.State <= workload.StateStopping && (all || i.Goal != workload.GoalRun) {

@@ -259,14 +259,26 @@ func (sup *supervisor) world(r store.Reader, ports *proposals) *world {
 	w.env = func(d *draft, i *Instance) map[string]store.Sealed { return s.environment(r, d, i) }
 	w.runSlot = func(d *draft, i *Instance) bool { return runSlot(r, d, i) }
 	if s.conn != nil {
-		w.connected = func(x *Workload) bool {
+		w.connected = asked(func(x *Workload) bool {
 			sel, ok := s.conn.(Selective)
 			return !ok || sel.Needs(r, x)
-		}
-		w.links = func(x *Workload) bool { return s.conn.Ready(r, x) }
-		w.sources = func(x *Workload) bool { return s.conn.StopsBefore(r, x, w.suspend) }
+		})
+		w.links = asked(func(x *Workload) bool { return s.conn.Ready(r, x) })
+		w.sources = asked(func(x *Workload) bool { return s.conn.StopsBefore(r, x, w.suspend) })
 	}
 	return w
+}
+
+// asked keeps the answer to a question about the one workload of a plan, which
+// is the same for each of its instances.
+func asked(ask func(*Workload) bool) func(*Workload) bool {
+	var known, answer bool
+	return func(w *Workload) bool {
+		if !known {
+			known, answer = true, ask(w)
+		}
+		return answer
+	}
 }
 
 // runSlot reports whether a single run may begin: fewer than the limit of its

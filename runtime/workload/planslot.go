@@ -281,11 +281,17 @@ func (d *draft) phase() {
 		switch phase {
 		case PhaseUp:
 			st.Started = d.now
-			if (st.Op.Kind == OpCreate || st.Op.Kind == OpRollout) && st.Deployed.Before(st.Op.At) {
-				st.Deployed = d.now
-			}
 		case PhaseDown:
 			st.Stopped = d.now
+		}
+	}
+	if up && !under { // an operation may be over that left something up all the time
+		op := &d.st.Op
+		if (op.Kind == OpCreate || op.Kind == OpStart) && d.st.Started.Before(op.At) {
+			d.status().Started = d.now
+		}
+		if (op.Kind == OpCreate || op.Kind == OpRollout) && d.st.Deployed.Before(op.At) {
+			d.status().Deployed = d.now
 		}
 	}
 	if d.w.Deleted != nil && !live && d.st.Destroyed.IsZero() {

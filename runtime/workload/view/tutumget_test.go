@@ -159,6 +159,31 @@ func TestRecoveryAsAnApplicationShowsIt(t *testing.T) {
 	})
 }
 
+func TestTimesOfOperationsThatLeaveSomethingRunning(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		ctx := context.Background()
+		s := r.settle(r.application("serve", view.TutumCreate{Name: "web", Target: ptr(2), Sequential: true}))
+		began := view.GetTutum(s)
+
+		time.Sleep(time.Hour)
+		s = r.settle(r.must(r.StopInstance(ctx, s.Instances[0].ID, view.TutumContainerIf(s.Instances[0].ID, view.TutumStop))))
+		if a := view.GetTutum(s); a.State != view.TutumPartlyRunning || a.StartedAt != began.StartedAt || !a.StoppedAt.IsZero() {
+			t.Errorf("one container is stopped: %+v", a)
+		}
+		s = r.settle(r.must(r.StartWorkload(ctx, s.Workload.ID, view.TutumIf(view.TutumStart))))
+		again := view.GetTutum(s)
+		if again.State != view.TutumRunning || again.StartedAt != began.StartedAt.Add(time.Hour) || again.DeployedAt != began.DeployedAt {
+			t.Errorf("the rest is started: %+v", again)
+		}
+
+		time.Sleep(time.Hour)
+		s = r.settle(r.must(r.Redeploy(ctx, s.Workload.ID, nil, view.TutumIf(view.TutumRedeploy))))
+		if a := view.GetTutum(s); a.State != view.TutumRunning || a.DeployedAt != began.DeployedAt.Add(2*time.Hour) {
+			t.Errorf("all are redeployed, one after the other: %+v", a)
+		}
+	})
+}
+
 func TestAContainerThatEndsAtOnceHasRun(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
 		s := r.settle(r.application("instant", view.TutumCreate{Name: "web"}))

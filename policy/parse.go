@@ -7,8 +7,9 @@ import "strings"
 const (
 	maxNesting     = 64
 	maxComparisons = 100_000 // over all conjunctions of a document that its conditions stand for
-	maxRegex       = 1024    // bytes of one expression
-	maxRegexCost   = 200_000 // bytes of all expressions of a document after repetition
+	maxRules       = 20_000
+	maxRegex       = 1024   // bytes of one expression
+	maxRegexCost   = 40_000 // size of all expressions of a document after repetition
 )
 
 // Parse reads the text of the document called name. It returns a nil Document
@@ -52,6 +53,7 @@ type parser struct {
 	tok         token
 	doc         *Document
 	ds          diagnostics
+	ruleCount   int
 	comparisons int
 	regexCost   int
 	realm       *Realm // of the policy being read
@@ -254,6 +256,9 @@ func (p *parser) policy() bool {
 }
 
 func (p *parser) rule() (*Rule, bool) {
+	if p.ruleCount++; p.ruleCount > maxRules {
+		return nil, p.errorf(ErrSize, p.tok.pos, "the document has more than %d rules; write several documents", maxRules)
+	}
 	r := p.rules.one()
 	r.Pos = p.tok.pos
 	p.claims = p.claims[:0]
@@ -418,7 +423,7 @@ func (p *parser) checkOperand(c *Comparison) bool {
 			return p.errorf(ErrRegex, o.Pos, "%s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 		}
 		if p.regexCost += cost; p.regexCost > maxRegexCost {
-			return p.errorf(ErrRegex, o.Pos, "the expressions of one document repeat too much")
+			return p.errorf(ErrRegex, o.Pos, "the expressions of one document are too many or repeat too much")
 		}
 	case c.Op == FQNMatch && !o.IsRef:
 		if _, alone := o.template(); alone {

@@ -125,9 +125,11 @@ func TestParseBounds(t *testing.T) {
 			text: "job::/ { if (" + strings.TrimSuffix(strings.Repeat("(a == b || c == d) && ", 40), " && ") + ") { x y } }", want: []string{"1:10 E_SIZE"}},
 		"a repetition of repetitions is refused": {text: `job::/ { if (a regexMatch "((a{30}){30}){30}") { x y } }`, want: []string{"1:27 E_REGEX"}},
 		"a long list of alternatives is fine":    {text: "job::/ { if (" + strings.TrimSuffix(strings.Repeat("a==b||", 70_000), "||") + ") { x y } }"},
-		"many expressions are fine":              {text: "job::/ { " + strings.Repeat("if (a regexMatch \"[a-z]*x\") { x y } ", 14_000) + " }"},
+		"five hundred expressions are fine":      {text: "job::/ { " + strings.Repeat("if (a regexMatch \"[a-z]*x\") { x y } ", 500) + " }"},
+		"ten thousand expressions are refused":   {text: "job::/ { " + strings.Repeat("if (a regexMatch \"[a-z]*x\") { x y }\n", 10_000) + " }", want: []string{"667:18 E_REGEX"}},
 		"at most 20 findings are reported":       {text: strings.Repeat("job::/ { ! }\n", 1000), want: slicesRepeat(20, "%d:10 E_RESERVED")},
-		"a large text of small rules is fine":    {text: "job::/ {" + strings.Repeat("{a b}", 100_000) + "}"},
+		"a large text of small rules is fine":    {text: "job::/ {" + strings.Repeat("{a b}", 20_000) + "}"},
+		"too many rules are refused":             {text: "job::/ {\n" + strings.Repeat("{a b}\n", 80_000) + "}", want: []string{"20002:1 E_SIZE"}},
 		"a large text of small policies is fine": {text: strings.Repeat("a::/{}", 80_000)},
 	}
 	for name, tt := range tests {

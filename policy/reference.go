@@ -12,7 +12,7 @@ import (
 // Bounds on one evaluation; beyond them everything is refused.
 const (
 	maxDerived = 10_000
-	maxSteps   = 2_000_000
+	maxSteps   = 400_000
 )
 
 // claimSet is what is known about a request.
@@ -88,10 +88,29 @@ func covering(docs []*Document, t Target) []applied {
 type evaluator struct {
 	claims *claimSet
 	vars   Variables
-	from   map[Claim][]Origin // by derived claim
+	from   map[Claim][]Origin           // by derived claim
+	seen   map[Claim]map[originKey]bool // from, where it is long
 	steps  int
-	grown  bool
 	err    error
+
+	asks  map[Claim][]*pending // what waits for a claim; without a value, for any of its type
+	queue []*pending
+}
+
+// originKey is equal for equal origins of a claim about one target.
+type originKey struct {
+	doc, realm      string
+	line, realmLine int
+}
+
+func (o *Origin) key() originKey { return originKey{o.Document, o.Realm, o.Line, o.RealmLine} }
+
+// pending is a rule of the fixpoint: it is tried at first, and again when a
+// claim that it asks for was derived.
+type pending struct {
+	applied
+	rule   *Rule
+	queued bool
 }
 
 // evaluate is the fixpoint over the given policies.
@@ -103,13 +122,11 @@ func evaluate(policies []applied, vars Variables, types *Registry, t Target, cla
 			given = append(given, k)
 		}
 	}
-	for e.grown = true; e.grown && e.err == nil; {
-		e.grown = false
-		for _, a := range policies {
-			for _, r := range a.pol.Rules {
-				e.rule(a, r)
-			}
-		}
+	e.enqueue(policies)
+	for len(e.queue) > 0 && e.err == nil {
+		p := e.queue[0]
+		e.queue, p.queued = e.queue[1:], false
+		e.rule(p.applied, p.rule)
 	}
 	res := Result{Target: t, given: given, overridable: types.overridable(t.Type), err: e.err}
 	if e.err != nil {
@@ -120,6 +137,58 @@ func evaluate(policies []applied, vars Variables, types *Registry, t Target, cla
 	}
 	slices.SortFunc(res.Claims, compareDerived)
 	return res, e
+}
+
+// enqueue makes every rule wait for its first trial, and notes what it asks
+// for that rules may derive.
+func (e *evaluator) enqueue(policies []applied) {
+	e.asks = map[Claim][]*pending{}
+	for _, a := range policies {
+		for _, r := range a.pol.Rules {
+			p := &pending{applied: a, rule: r, queued: true}
+			e.queue = append(e.queue, p)
+			wait := func(k Claim) {
+				if list := e.asks[k]; len(list) == 0 || list[len(list)-1] != p {
+					e.asks[k] = append(list, p)
+				}
+			}
+			waitRef := func(ref Reference) {
+				if ref.Issuer == "" {
+					wait(Claim{Type: ref.Type})
+				}
+			}
+			for _, c := range r.any {
+				for _, k := range c {
+					switch {
+					case k.Right.IsRef:
+						waitRef(k.Right.Ref)
+						waitRef(k.Left)
+					case k.Op.equality() && !k.Right.holds && k.Right.Text != "" && k.Left.Issuer == "":
+						wait(Claim{Type: k.Left.Type, Value: k.Right.Text})
+					default:
+						waitRef(k.Left)
+					}
+				}
+			}
+			for i := range r.Claims {
+				if v := &r.Claims[i].Value; v.IsRef {
+					waitRef(v.Ref)
+				}
+			}
+		}
+	}
+}
+
+// wake makes the rules that ask for a new claim wait for another trial.
+func (e *evaluator) wake(k Claim) {
+	for _, list := range [2][]*pending{e.asks[k], e.asks[Claim{Type: k.Type}]} {
+		for _, p := range list {
+			if e.steps++; !p.queued {
+				p.queued = true
+				e.queue = append(e.queue, p)
+			}
+		}
+	}
 }
 
 func (e *evaluator) rule(a applied, r *Rule) {
@@ -361,15 +430,36 @@ func (e *evaluator) derive(a applied, c *Assertion, value string) {
 		Document: a.doc.Name, System: a.doc.System, Line: int(c.Pos.Line),
 		Realm: a.pol.Realm.Text, RealmLine: int(a.pol.Realm.Pos.Line), Scope: a.pol.Realm.scope(a.bound), depth: a.pol.Realm.depth(),
 	}
-	from := e.from[k]
-	if slices.Contains(from, o) {
+	if e.known(k, o) {
 		return
 	}
-	e.from[k] = append(from, o)
-	if e.claims.add(k) || from == nil {
-		e.grown = true
+	e.from[k] = append(e.from[k], o)
+	if e.claims.add(k) {
+		e.wake(k)
 	}
 	if len(e.from) > maxDerived && e.err == nil {
 		e.err = tooMuch("more than 10,000 claims follow for one target")
 	}
+}
+
+// known reports whether k is known to come from o.
+func (e *evaluator) known(k Claim, o Origin) bool {
+	from := e.from[k]
+	if len(from) < 16 {
+		return slices.Contains(from, o)
+	}
+	seen := e.seen[k]
+	if seen == nil {
+		if e.seen == nil {
+			e.seen = map[Claim]map[originKey]bool{}
+		}
+		seen = make(map[originKey]bool, 2*len(from))
+		for i := range from {
+			seen[from[i].key()] = true
+		}
+		e.seen[k] = seen
+	}
+	had := seen[o.key()]
+	seen[o.key()] = true
+	return had
 }

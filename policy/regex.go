@@ -19,6 +19,11 @@ type regex struct {
 	re   *regexp.Regexp
 }
 
+// maxRegexValue is the longest value that an expression is matched with, in
+// bytes; none matches a longer one. What a match costs grows with the length,
+// and no name in use comes near.
+const maxRegexValue = 1024
+
 // compileRegex checks expr and returns what it weighs.
 func compileRegex(expr string) (*regex, int, error) {
 	tree, err := syntax.Parse(expr, syntax.Perl)
@@ -29,7 +34,7 @@ func compileRegex(expr string) (*regex, int, error) {
 	if size > maxRegexSize {
 		return nil, 0, errors.New("the expression repeats too much")
 	}
-	return &regex{expr: expr}, int(size), nil
+	return &regex{expr: expr}, 20 + 10*int(size), nil
 }
 
 // regexSize is the number of nodes once repetitions are written out.
@@ -44,8 +49,12 @@ func regexSize(t *syntax.Regexp) float64 {
 	return n
 }
 
-// match reports whether the expression matches anywhere in v.
+// match reports whether the expression matches anywhere in v, which has at
+// most maxRegexValue bytes.
 func (r *regex) match(v string) bool {
+	if len(v) > maxRegexValue {
+		return false
+	}
 	r.once.Do(func() { r.re = regexp.MustCompile(r.expr) })
 	return r.re.MatchString(v)
 }

@@ -450,13 +450,19 @@ func (b *ruleBuilder) heads(out *rule, r *Rule, slots []side) {
 // require adds an atom to what r asks for.
 func (r *rule) require(a *atom) {
 	r.need |= fingerprint(a.hash)
-	switch {
-	case r.key == nil:
+	if r.key == nil {
 		r.key = a
-	case r.key == a || slices.ContainsFunc(r.more.atoms, a.same) || a.same(r.key):
-	default:
-		r.more.atoms = append(r.more.atoms, a)
+		return
 	}
+	if a.same(r.key) {
+		return
+	}
+	for _, o := range r.more.atoms {
+		if o.same(a) {
+			return
+		}
+	}
+	r.more.atoms = append(r.more.atoms, a)
 }
 
 func (a *atom) same(b *atom) bool {

@@ -2,11 +2,9 @@ package policy
 
 import (
 	"fmt"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -187,67 +185,5 @@ func TestLiveRefusesBadChanges(t *testing.T) {
 	}
 	if err := live.Update(func(*Set) (*Set, error) { return nil, nil }); err == nil {
 		t.Error("a change to nothing is accepted")
-	}
-}
-
-// TestHostileDocuments loads documents made to be expensive and asks them.
-func TestHostileDocuments(t *testing.T) {
-	var cross strings.Builder
-	cross.WriteString("job::/ { ")
-	for i := range 200 {
-		fmt.Fprintf(&cross, "if (I->n == v%d) { a x b x c x d x } ", i)
-	}
-	cross.WriteString("if (a == x && b == x && c == x && d == x) { permit read } }")
-	var many strings.Builder
-	many.WriteString("job::/ { ")
-	for i := range 11_000 {
-		fmt.Fprintf(&many, "{ c v%d } ", i)
-	}
-	many.WriteString("{ permit read } if (c == v1) { permit start } if (c == D->e) { permit stop } }")
-	var ladder strings.Builder
-	ladder.WriteString("job::/ { { r0 x } ")
-	for i := range 3000 {
-		fmt.Fprintf(&ladder, "if (r%d == x) { r%d x } ", i, i+1)
-	}
-	ladder.WriteString("if (r3000 == x) { permit read } }")
-	joins := "job::/ { if (" + strings.TrimSuffix(strings.Repeat("I->n == J->n && K->n == I->n && ", 40), " && ") + " && I->a == I->b && J->a == J->b && K->a == K->b) { permit read } }"
-	callers := []Claim{{"I", "n", "v7"}}
-	for i := range 60 {
-		for _, iss := range []string{"I", "J", "K"} {
-			for _, typ := range []string{"n", "a", "b"} {
-				callers = append(callers, Claim{iss, typ, fmt.Sprintf("%s%d", typ, i)})
-			}
-		}
-	}
-	tests := map[string]struct {
-		text   string
-		claims []Claim
-		want   bool
-	}{
-		"conditions that multiply":            {cross.String(), []Claim{{"I", "n", "v7"}}, true},
-		"conditions that multiply, refused":   {cross.String(), []Claim{{"I", "n", "nobody"}}, false},
-		"a long ladder of roles":              {ladder.String(), nil, true},
-		"too many claims refuse what depends": {many.String(), nil, true},
-		"shared references that multiply":     {joins, callers, false},
-	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			start := time.Now()
-			doc := mustParse(t, "d", tt.text)
-			set := mustCompile(t, []*Document{doc}, nil, nil)
-			loaded := time.Since(start)
-			start = time.Now()
-			if got := set.Session(tt.claims).Allowed(MustParseFQN("job::/a::b"), Read); got != tt.want {
-				t.Errorf("got %v, want %v", got, tt.want)
-			}
-			t.Logf("loaded in %v, first decision in %v", loaded, time.Since(start))
-		})
-	}
-	set := mustCompile(t, []*Document{mustParse(t, "d", many.String())}, nil, nil)
-	if r := set.Session(nil).Evaluate(MustParseFQN("job::/")); r.Err() == nil || len(r.Claims) > 0 {
-		t.Errorf("more than 10,000 derived claims: %v, %d claims", r.Err(), len(r.Claims))
-	}
-	if set.Session(nil).Allowed(MustParseFQN("job::/"), Stop) {
-		t.Error("a decision that needs too many claims allowed")
 	}
 }

@@ -54,7 +54,7 @@ const (
 	maxVariants  = 8       // outcomes kept for one element
 	maxProducts  = 256     // combined rules that one rule of an element may become
 	maxCombined  = 20_000  // combined rules of one element
-	maxUnfolding = 100_000 // steps
+	maxUnfolding = 200_000 // work for one element, see unfolder.work
 	indexFrom    = 24      // hot rules from which an outcome is indexed
 )
 
@@ -181,6 +181,16 @@ func (u *unfolder) overflow() {
 	u.full, u.open = true, ^uint64(0)
 }
 
+// work counts about so many comparisons or copies and reports whether more may
+// be done. An element takes a few hundredths of a second at most, whatever is
+// written there.
+func (u *unfolder) work(n int) bool {
+	if u.steps += n; u.steps > maxUnfolding {
+		u.overflow()
+	}
+	return !u.full
+}
+
 // opaque notes what r may assert with values that are not known before.
 func (u *unfolder) opaque(r *rule) {
 	m := r.more
@@ -301,6 +311,9 @@ func (u *unfolder) feedAll(list []dependent, f *rule, typ string, x text, ref *R
 		if s.typ != typ {
 			continue
 		}
+		if !u.work(2) {
+			return
+		}
 		if p, ok := supply(s, f, x, ref, slot); ok {
 			u.combine(d.rule, d.sub, p)
 		}
@@ -357,7 +370,7 @@ func enforced(s *subgoal) *product {
 func (u *unfolder) choices(s *subgoal) []*product {
 	out := []*product{enforced(s)}
 	add := func(f *rule, typ string, x text, ref *Reference, slot int32) {
-		if typ == s.typ {
+		if typ == s.typ && u.work(2) {
 			if p, ok := supply(s, f, x, ref, slot); ok {
 				out = append(out, p)
 			}
@@ -403,7 +416,7 @@ func (u *unfolder) choices(s *subgoal) []*product {
 		seen := map[*rule]bool{}
 		for _, l := range o.facts {
 			for _, f := range l {
-				if !seen[f] {
+				if !seen[f] && u.work(1) {
 					seen[f] = true
 					heads(f)
 				}
@@ -426,10 +439,7 @@ func (u *unfolder) combine(d *rule, fixed int, p *product) {
 		atoms: slices.Clone(m.atoms), leaves: slices.Clone(m.leaves), denies: m.denies, heads: m.heads, shared: m.shared, slots: m.slots, base: d}}
 	var walk func(i int, r rule)
 	walk = func(i int, r rule) {
-		if u.steps++; u.steps > maxUnfolding {
-			u.overflow()
-		}
-		if u.full {
+		if !u.work(4 + len(r.more.atoms) + len(r.more.leaves)) {
 			return
 		}
 		if i == len(m.subs) {
@@ -490,6 +500,9 @@ func (u *unfolder) add(d *rule, r rule) {
 	}
 	list := u.made[d]
 	for _, o := range list {
+		if o.need&^r.need == 0 && !u.work(1+(1+len(o.more.atoms))*(1+len(r.more.atoms))/16+len(o.more.leaves)*len(r.more.leaves)/4) {
+			return
+		}
 		if o.implies(&r) {
 			return
 		}

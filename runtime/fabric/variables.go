@@ -150,13 +150,7 @@ func (s *Service) environment(q *workload.EnvRequest) map[string]string {
 	if env == nil {
 		env = map[string]string{}
 	}
-	t := newTold()
-	for l := range linksBySource.All(q.Reader, store.KeyOf(q.Workload.ID)) {
-		if sn, ok := workload.SnapshotOf(q.Reader, l.Target); ok {
-			s.of(t, q.Reader, sn, l.Name)
-		}
-	}
-	maps.Copy(env, t.vars)
+	maps.Copy(env, s.linked(q))
 	if q.Spec.Rollout.Sequential && q.Instance.Slot != workload.Once {
 		maps.Copy(env, s.siblings(q))
 	}
@@ -169,6 +163,22 @@ func (s *Service) environment(q *workload.EnvRequest) map[string]string {
 	return env
 }
 
+// linked is what an instance is told of the targets of its links, the same for
+// all instances of its workload.
+func (s *Service) linked(q *workload.EnvRequest) map[string]string {
+	if known, ok := (*q.Shared).(map[string]string); ok {
+		return known
+	}
+	t := newTold()
+	for l := range linksBySource.All(q.Reader, store.KeyOf(q.Workload.ID)) {
+		if sn, ok := workload.SnapshotOf(q.Reader, l.Target); ok {
+			s.of(t, q.Reader, sn, l.Name)
+		}
+	}
+	*q.Shared = t.vars
+	return t.vars
+}
+
 // siblings is what an instance is told of those with a lower index.
 func (s *Service) siblings(q *workload.EnvRequest) map[string]string {
 	t := newTold()
@@ -179,12 +189,13 @@ func (s *Service) siblings(q *workload.EnvRequest) map[string]string {
 			}
 		}
 	}
-	sn, _ := workload.SnapshotOf(q.Reader, q.Workload.ID)
 	spec := func(i *workload.Instance) *workload.Spec {
-		if sn == nil || i.Gen == q.Instance.Gen {
-			return q.Spec
+		if i.Gen != q.Instance.Gen {
+			if sn, ok := workload.SnapshotOf(q.Reader, q.Workload.ID); ok {
+				return sn.Effective(i)
+			}
 		}
-		return sn.Effective(i)
+		return q.Spec
 	}
 	s.each(t, q.Reader, q.Workload, variableName(q.Workload.Address().Local), earlier, spec)
 	return t.vars

@@ -92,6 +92,7 @@ type EnvRequest struct {
 	Workload *Workload
 	Spec     *Spec // that the instance follows
 	Instance *Instance
+	Shared   *any                // kept for the next instance of Workload, as of the same moment; nil at first
 	Siblings iter.Seq[*Instance] // the instances of the workload, itself too, as they are about to be
 }
 
@@ -116,8 +117,8 @@ func bareEnv(q *EnvRequest) map[string]string {
 }
 
 // environment makes the environment of an instance of a draft.
-func (s *Service) environment(r store.Reader, d *draft, i *Instance) map[string]store.Sealed {
-	q := &EnvRequest{Reader: r, Workload: d.w, Spec: d.effective(i), Instance: i, Siblings: func(yield func(*Instance) bool) {
+func (s *Service) environment(r store.Reader, d *draft, i *Instance, shared *any) map[string]store.Sealed {
+	q := &EnvRequest{Reader: r, Workload: d.w, Spec: d.effective(i), Instance: i, Shared: shared, Siblings: func(yield func(*Instance) bool) {
 		for n := range d.insts {
 			if row := d.insts[n].row; row != nil && !yield(row) {
 				return

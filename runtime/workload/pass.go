@@ -256,7 +256,8 @@ func (sup *supervisor) world(r store.Reader, ports *proposals) *world {
 	}
 	w.short = func() bool { return ports.short }
 	w.port = func(machine string, p driver.Port) (driver.Bound, bool) { return ports.take(r, machine, p) }
-	w.env = func(d *draft, i *Instance) map[string]store.Sealed { return s.environment(r, d, i) }
+	var shared any
+	w.env = func(d *draft, i *Instance) map[string]store.Sealed { return s.environment(r, d, i, &shared) }
 	w.runSlot = func(d *draft, i *Instance) bool { return runSlot(r, d, i) }
 	if s.conn != nil {
 		w.connected = asked(func(x *Workload) bool {

@@ -32,7 +32,7 @@ func (s *Service) Carry(ctx context.Context, replace func() error) error {
 	}
 	s.endAll(ctx)
 	ctx = policy.WithPrincipal(context.WithoutCancel(ctx), component)
-	err := errors.Join(s.suspendAll(ctx), s.failTasks(ctx))
+	err := errors.Join(s.suspendAll(ctx), s.failTasks(ctx), s.skipMissed(ctx))
 	s.forgetBooks()
 	sup.markAll()
 	return atoll.Wrap(op, err)

@@ -195,13 +195,12 @@ func (s *Service) RedeployInstance(ctx context.Context, id string, change func(*
 // NotFound, Denied, what a condition returned, Unavailable.
 func (s *Service) Delete(ctx context.Context, id string, conds ...Cond) (*Snapshot, error) {
 	return s.change(ctx, "workload.Delete", id, policy.Delete, conds, func(e *edit) error {
-		e.remove()
-		return nil
+		return e.remove()
 	})
 }
 
 // remove is the row edits of a deletion.
-func (e *edit) remove() {
+func (e *edit) remove() error {
 	at := e.now
 	e.workload().Deleted = &at
 	for n := range e.insts {
@@ -214,6 +213,7 @@ func (e *edit) remove() {
 	}
 	e.accept(OpDelete)
 	e.tx.Note("job.delete", e.w.FQN, nil)
+	return dropBeside(e.tx, e.w.ID)
 }
 
 // Refs returns the names of the workloads that match and were not deleted.
@@ -238,7 +238,9 @@ func (s *Service) DeleteWithin(tx *store.Tx, match func(*Workload) bool) error {
 	}
 	for _, id := range ids {
 		e := &edit{draft: newDraft(snapshot(tx, id), tx.Now()), s: s, tx: tx}
-		e.remove()
+		if err := e.remove(); err != nil {
+			return err
+		}
 		if err := s.write(tx, e.draft); err != nil {
 			return err
 		}

@@ -28,6 +28,9 @@ func (s *Service) Start(ctx context.Context) error {
 	if err := s.failTasks(ctx); err != nil {
 		return atoll.Wrap(op, err)
 	}
+	if err := s.skipMissed(ctx); err != nil {
+		return atoll.Wrap(op, err)
+	}
 	if !s.life.CompareAndSwap(unstarted, live) {
 		return s.ready(op)
 	}

@@ -26,6 +26,10 @@ const MaxDepth = 8
 // Denied, Conflict if its driver cannot do that, Overloaded if too many wait,
 // what a condition returned, Unavailable.
 func (s *Service) RunOnce(ctx context.Context, id string, run Single, conds ...Cond) (*Instance, error) {
+	return s.runOnce(ctx, id, run, nil, conds)
+}
+
+func (s *Service) runOnce(ctx context.Context, id string, run Single, within func(*store.Tx, *Snapshot) error, conds []Cond) (*Instance, error) {
 	const op = "workload.RunOnce"
 	if len(run.Args) > driver.MaxResult {
 		return nil, atoll.Errorf(atoll.TooLarge, op, "arguments have at most %d bytes", driver.MaxResult)
@@ -34,7 +38,7 @@ func (s *Service) RunOnce(ctx context.Context, id string, run Single, conds ...C
 		return nil, atoll.Errorf(atoll.Invalid, op, "arguments are JSON")
 	}
 	var made *Instance
-	_, err := s.change(ctx, op, id, policy.Start, conds, func(e *edit) error {
+	_, err := s.changeWithin(ctx, op, id, policy.Start, conds, within, func(e *edit) error {
 		d, ok := s.drivers[e.w.Spec.Driver]
 		if !ok || !d.Can().RunOnce {
 			return atoll.Errorf(atoll.Conflict, op, "the driver %q cannot run something once", e.w.Spec.Driver)

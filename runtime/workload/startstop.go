@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/atoll-platform/atoll"
+	"github.com/atoll-platform/atoll/internal/store"
 	"github.com/atoll-platform/atoll/policy"
 )
 
@@ -14,7 +15,11 @@ import (
 // is no change. Kinds: NotFound, Denied, Reference, Quota, what a condition
 // returned, Unavailable.
 func (s *Service) StartWorkload(ctx context.Context, id string, conds ...Cond) (*Snapshot, error) {
-	return s.change(ctx, "workload.StartWorkload", id, policy.Start, conds, func(e *edit) error {
+	return s.startWithin(ctx, id, nil, conds)
+}
+
+func (s *Service) startWithin(ctx context.Context, id string, within func(*store.Tx, *Snapshot) error, conds []Cond) (*Snapshot, error) {
+	return s.changeWithin(ctx, "workload.StartWorkload", id, policy.Start, conds, within, func(e *edit) error {
 		if e.w.Spec.Behave.Runs != (RunLimit{}) {
 			return onRequest(e.w.FQN)
 		}

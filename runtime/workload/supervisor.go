@@ -19,7 +19,8 @@ type supervisor struct {
 	s      *Service
 	shards []*shard
 	seed   maphash.Seed
-	timers *timers
+	timers *timers // of workloads
+	agenda *timers // of schedules
 	gate   *gate
 
 	turns *turns
@@ -44,7 +45,8 @@ const passLimit = 256
 
 func newSupervisor(s *Service) *supervisor {
 	sup := &supervisor{s: s, seed: maphash.MakeSeed(), turns: newTurns(), owned: make(map[uint64]any)}
-	sup.timers = newTimers(s.now, sup.mark)
+	sup.timers = newTimers(s.now, func(_ context.Context, id string) { sup.mark(id) })
+	sup.agenda = newTimers(s.now, sup.dispatch)
 	sup.gate = newGate(startsPerMachine, startsInAll)
 	for range min(maxShards, goruntime.GOMAXPROCS(0)) {
 		sup.shards = append(sup.shards, newShard(sup))
@@ -121,6 +123,7 @@ func (sup *supervisor) start(ctx context.Context, since uint64) {
 		sup.tasks.Go(func() { sh.run(ctx) })
 	}
 	sup.tasks.Go(func() { sup.timers.run(ctx) })
+	sup.tasks.Go(func() { sup.agenda.run(ctx) })
 	stream := sup.s.st.WatchFor(ctx, since, func(c *store.Commit) bool { return !sup.isOwn(c) })
 	sup.tasks.Go(func() { sup.watch(ctx, stream) })
 	sup.markAll()
@@ -136,6 +139,8 @@ func (sup *supervisor) markAll() {
 			sh.push(id, true)
 		}
 	}
+	sup.agenda.clear()
+	sup.setAgenda()
 }
 
 // watch marks what commits of others concern.
@@ -158,6 +163,9 @@ func (sup *supervisor) watch(ctx context.Context, stream *store.Stream) {
 			if id := owner(ch); id != "" && !marked[id] {
 				marked[id] = true
 				sup.shard(id).push(id, true)
+			}
+			if ch.Table == schedules.Name() {
+				sup.rescheduled(ch)
 			}
 			if ch.Table == fleet.Table().Name() {
 				sup.machineChanged(ch)

@@ -117,5 +117,5 @@ func InstancesOf(r store.Reader, id string) iter.Seq[*Instance] {
 // Tables lists the tables of this package, for the store to be opened with. The
 // tables of package fleet must be in that store too.
 func Tables() []store.AnyTable {
-	return []store.AnyTable{workloads, slots, instances, generations, statuses, results, takenPorts, numbers, tasks, taskEvents}
+	return []store.AnyTable{workloads, slots, instances, generations, statuses, results, takenPorts, numbers, tasks, taskEvents, schedules, triggers}
 }

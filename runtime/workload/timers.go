@@ -12,7 +12,7 @@ import (
 // workload has at most one entry; an idle one has none.
 type timers struct {
 	now  func() time.Time
-	fire func(id string)
+	fire func(ctx context.Context, id string)
 
 	mu      sync.Mutex
 	due     dueHeap
@@ -29,7 +29,7 @@ type due struct {
 	index uint64
 }
 
-func newTimers(now func() time.Time, fire func(string)) *timers {
+func newTimers(now func() time.Time, fire func(context.Context, string)) *timers {
 	return &timers{now: now, fire: fire, byID: map[string]*due{}, changed: make(chan struct{}, 1)}
 }
 
@@ -67,6 +67,14 @@ func (t *timers) set(id string, seq uint64, at time.Time, index uint64) {
 	}
 }
 
+// clear forgets all times.
+func (t *timers) clear() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.due = nil
+	clear(t.byID)
+}
+
 // pop returns the workloads that are due, in order, and the time until the next.
 func (t *timers) pop() (ids []string, wait time.Duration) {
 	t.mu.Lock()
@@ -90,7 +98,7 @@ func (t *timers) run(ctx context.Context) {
 	for {
 		ids, wait := t.pop()
 		for _, id := range ids {
-			t.fire(id)
+			t.fire(ctx, id)
 		}
 		if wait > 0 {
 			timer.Reset(wait)

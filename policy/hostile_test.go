@@ -84,7 +84,7 @@ func hostiles() map[string]hostile {
 		"a realm of 100,000 tokens":          {text: "job::" + strings.Repeat("/*", 100_000) + " {{permit stop}}", target: "job::" + strings.Repeat("/a", 300)},
 		"alternatives that multiply":         {text: "job::/ { if (" + strings.TrimSuffix(strings.Repeat("(I->n == a || I->n == b || I->n == c) && ", 8), " && ") + ") { permit read } }"},
 		"alternatives of derived claims":     {text: "job::/ { { r a } if (" + strings.TrimSuffix(strings.Repeat("(r == a || r == b || r == c) && ", 8), " && ") + ") { permit read } }", want: true},
-		"expressions that repeat":            {text: "job::/ { " + many(3, "if (I->n regexMatch \"(a{1,30}){1,30}x%d\") { permit read } ") + "}", claims: []Claim{{"I", "n", strings.Repeat("a", 1000)}}},
+		"expressions that repeat":            {text: "job::/ { " + many(4, "if (I->n regexMatch \"(a{1,20}){1,20}x%d\") { permit read } ") + "}", claims: []Claim{{"I", "n", strings.Repeat("a", 1000)}}},
 		"many different expressions":         {text: "job::/ { " + many(400, "if (I->n regexMatch \"(a|b)*c%dx\") { permit read } ") + "}", claims: []Claim{{"I", "n", strings.Repeat("ab", 200)}}},
 		"one namespace with everybody in it": {text: "job::/a { " + many(9000, "if (I->n == u%d) { permit read } ") + "}", claims: []Claim{{"I", "n", "u8999"}}, target: "job::/a::b", want: true},
 	}

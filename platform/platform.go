@@ -226,7 +226,7 @@ func (p *Platform) Start(ctx context.Context) error {
 			return atoll.Wrap(op, err)
 		}
 	}
-	for _, step := range []func(context.Context) error{p.bootstrap, p.registerHere, p.joinSeeds, p.engine.Start, p.runtimes.Launch, p.startWorkloads} {
+	for _, step := range []func(context.Context) error{p.bootstrap, p.registerHere, p.joinSeeds, p.sweep, p.engine.Start, p.runtimes.Launch, p.workloads.Start} {
 		if err := step(ctx); err != nil {
 			return atoll.Wrap(op, err)
 		}

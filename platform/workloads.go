@@ -74,22 +74,15 @@ func listenHost(host string) string {
 	return net.IPv4zero.String()
 }
 
-// startWorkloads cleans up after an earlier process, and keeps the workloads of
-// the store from now on.
-func (p *Platform) startWorkloads(ctx context.Context) error {
-	if p.o.workDir != "" {
-		if err := os.MkdirAll(p.o.workDir, 0o700); err != nil {
-			return atoll.Errorf(atoll.Failed, "", "the directory of workloads cannot be made: %w", err)
-		}
-		if err := p.sweep(ctx); err != nil {
-			return err
-		}
-	}
-	return p.workloads.Start(ctx)
-}
-
-// sweep removes what an earlier process of the platform left behind.
+// sweep makes the directory of workloads, and removes what an earlier process of
+// the platform left there.
 func (p *Platform) sweep(ctx context.Context) error {
+	if p.o.workDir == "" {
+		return nil
+	}
+	if err := os.MkdirAll(p.o.workDir, 0o700); err != nil {
+		return atoll.Errorf(atoll.Failed, "", "the directory of workloads cannot be made: %w", err)
+	}
 	keep := p.known(ctx)
 	var errs []error
 	for _, d := range p.o.drivers {

@@ -24,6 +24,7 @@ import (
 	"github.com/atoll-platform/atoll/runtime/workload"
 	"github.com/atoll-platform/atoll/runtime/workload/driver"
 	"github.com/atoll-platform/atoll/runtime/workload/driver/funcdriver"
+	"github.com/atoll-platform/atoll/tenancy"
 )
 
 // running counts the functions "serve" that run.
@@ -225,6 +226,9 @@ func TestDeletingAnAccountAsksForItsWorkloads(t *testing.T) {
 	}
 	if diff := cmp.Diff(map[string]any{"references": []string{"job::/tutum/neo::web", "job::/sandbox/neo::toy"}}, e.Details); diff != "" {
 		t.Errorf("references (-want +got):\n%s", diff)
+	}
+	if _, err := p.Users().Update(t.Context(), "neo", tenancy.UserUpdate{Name: tenancy.To("trinity")}); !errors.Is(err, atoll.Conflict) {
+		t.Errorf("another name: %v, want conflict", err)
 	}
 	if _, err := p.Users().Delete(t.Context(), "neo", true); err != nil {
 		t.Fatal(err)

@@ -134,6 +134,22 @@ func TestAccountsAndKeysOfTheCommandLine(t *testing.T) {
 	if got := [3]int{ask("", ""), ask("boss", "wrong"), ask("boss", "a secret word")}; got != [3]int{401, 401, 200} {
 		t.Errorf("nobody, a wrong password and the administrator are answered %v", got)
 	}
+	open := func(key string) int {
+		r, err := http.NewRequest("GET", base+"/api/v1/application/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "ApiKey robot:"+key)
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		return res.StatusCode
+	}
+	if got := [2]int{open(key), open(strings.Repeat("0b", 20))}; got != [2]int{200, 401} {
+		t.Errorf("the key and another are answered %v", got)
+	}
 	if s := logs.String(); strings.Contains(s, "a secret word") || strings.Contains(s, key) {
 		t.Errorf("a secret is in the logs:\n%s", s)
 	}

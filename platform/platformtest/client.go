@@ -42,6 +42,9 @@ func (c *HTTP) Basic(name, password string) *HTTP {
 	return c.With("Authorization", r.Header.Get("Authorization"))
 }
 
+// Key returns a client that sends a name and an API key of that account.
+func (c *HTTP) Key(name, key string) *HTTP { return c.With("Authorization", "ApiKey "+name+":"+key) }
+
 // With returns a client that sends a header; an empty value sends none.
 func (c *HTTP) With(name, value string) *HTTP {
 	d := *c

@@ -62,3 +62,13 @@ func As(t testing.TB, p *platform.Platform, u *tenancy.User) context.Context {
 	}
 	return policy.WithPrincipal(context.Background(), caller)
 }
+
+// Key gives the user an API key and returns its text.
+func Key(t testing.TB, p *platform.Platform, u *tenancy.User) string {
+	t.Helper()
+	_, text, err := p.Keys().Create(context.Background(), u.Name, tenancy.NewKey{Description: "of the test"})
+	if err != nil {
+		t.Fatalf("make a key for %s: %v", u.Name, err)
+	}
+	return text.Reveal()
+}

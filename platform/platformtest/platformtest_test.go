@@ -14,6 +14,8 @@ import (
 	"github.com/atoll-platform/atoll/platform"
 	"github.com/atoll-platform/atoll/platform/platformtest"
 	"github.com/atoll-platform/atoll/runtime"
+	"github.com/atoll-platform/atoll/runtime/workload/driver"
+	"github.com/atoll-platform/atoll/runtime/workload/driver/funcdriver"
 	"github.com/atoll-platform/atoll/tenancy"
 )
 
@@ -97,4 +99,26 @@ func TestAClientCallsWhatNewServes(t *testing.T) {
 	if diff := cmp.Diff(w.Body.String(), platformtest.Client(t, p).Get("/").Want(200).Body); diff != "" {
 		t.Errorf("(-served +called):\n%s", diff)
 	}
+}
+
+func TestAKeyOpensTheApplicationsOfItsAccount(t *testing.T) {
+	p := platformtest.New(t)
+	err := p.Functions().Register("demo/idle", func(ctx context.Context, _ *funcdriver.Task) error {
+		<-ctx.Done()
+		return nil
+	}, driver.Image{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ann, bob := platformtest.User(t, p, "ann", false), platformtest.User(t, p, "bob", false)
+	c := platformtest.Client(t, p)
+	var made struct {
+		ResourceURI string `json:"resource_uri"`
+	}
+	mine := c.Key("ann", platformtest.Key(t, p, ann))
+	mine.Post("/api/v1/application/", map[string]string{"image": "demo/idle"}).Want(202).JSON(&made)
+	mine.Get(made.ResourceURI).Want(200)
+	c.Key("bob", platformtest.Key(t, p, bob)).Get(made.ResourceURI).Want(404)
+	c.Key("ann", platformtest.Key(t, p, bob)).Get(made.ResourceURI).Want(401)
+	c.Get(made.ResourceURI).Want(401)
 }

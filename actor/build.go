@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"hash/maphash"
 	"slices"
+	"sync"
 )
 
 // Parse returns the event of a JSON text, which is copied; whitespace between
@@ -16,15 +17,15 @@ func Parse(text []byte) (*Event, error) {
 	if len(text) > MaxSize {
 		return nil, tooLarge(op, len(text))
 	}
-	e := new(Event)
+	var e Event
 	p := parser{text: text}
-	switch p.event(e) {
+	switch p.event(&e) {
 	case parsedBad:
 		return nil, p.err(op)
 	case parsedIrregular:
 		return regular(text), nil
 	}
-	return e, nil
+	return p.placed(&e), nil
 }
 
 // outcome is what parser.event found.
@@ -45,7 +46,7 @@ func (p *parser) event(e *Event) outcome {
 		return parsedBad
 	}
 	start := i
-	odd := false
+	odd, n := false, 0
 	var seen uint64 // a bit for each hash seen, modulo 64
 	i = p.space(i + 1)
 	if p.at(i) == '}' {
@@ -78,11 +79,12 @@ func (p *parser) event(e *Event) outcome {
 			off := from - gap
 			w := newWord(hash, kindOf(p.text[from]), off, i-p.gap-off)
 			bit := uint64(1) << (hash & 63)
-			if seen&bit != 0 && e.n <= wide {
-				odd = odd || p.repeated(e, hash)
+			if seen&bit != 0 && n <= wide {
+				odd = odd || e.repeated(n, hash)
 			}
 			seen |= bit
-			e.add(w)
+			e.set(n, w)
+			n++
 			i = p.space(i)
 			if c := p.at(i); c == ',' {
 				i = p.space(i + 1)
@@ -103,11 +105,23 @@ func (p *parser) event(e *Event) outcome {
 	if odd {
 		return parsedIrregular
 	}
-	e.text = compact(p.text[start:end], gap)
-	if !e.close() {
-		return parsedIrregular
-	}
+	p.text, p.gap = p.text[start:end], gap
 	return parsedGood
+}
+
+// placed moves a complete event from the stack, with its text.
+func (p *parser) placed(e *Event) *Event {
+	out, b := newEvent(len(p.text) - p.gap)
+	if p.gap == 0 {
+		b = append(b, p.text...)
+	} else {
+		b = appendCompact(b, p.text)
+	}
+	out.text, out.more, out.head = appendedString(b), e.more, e.head
+	if !out.close() {
+		return regular(p.text)
+	}
+	return out
 }
 
 // hash is hashName of the name at from; a short one takes a single load.
@@ -119,10 +133,10 @@ func (p *parser) hash(from int, name []byte) uint16 {
 	return hashName(borrowed(name))
 }
 
-// repeated reports whether a field with that hash is in the table already. It
-// may be another name: the slow path sorts that out.
-func (p *parser) repeated(e *Event, hash uint16) bool {
-	for i := range e.n {
+// repeated reports whether a field with that hash is among the first n already.
+// It may be another name: the slow path sorts that out.
+func (e *Event) repeated(n int, hash uint16) bool {
+	for i := range n {
 		if e.word(i).hash() == hash {
 			return true
 		}
@@ -136,29 +150,30 @@ func canonical(name []byte) bool {
 	return string(b[1:len(b)-1]) == string(name)
 }
 
-func (e *Event) add(w word) {
-	if e.n < inline {
-		e.head[e.n] = w
-	} else {
-		if e.more == nil {
-			e.more = new(extra)
-		}
-		e.more.tail = append(e.more.tail, w)
+// set adds the word of field n, when there are n.
+func (e *Event) set(n int, w word) {
+	if n < inline {
+		e.head[n] = w
+		return
 	}
-	e.n++
+	if e.more == nil {
+		e.more = new(extra)
+	}
+	e.more.tail = append(e.more.tail, w)
 }
 
 // close indexes a wide event. It returns false if a name occurs twice.
 func (e *Event) close() bool {
-	if e.n <= wide {
+	n := e.fields()
+	if n <= wide {
 		return true
 	}
 	size := 32
-	for size < 2*e.n {
+	for size < 2*n {
 		size *= 2
 	}
 	index := make([]uint32, size)
-	for i := range e.n {
+	for i := range n {
 		w := e.word(i)
 		m := e.member(i, w)
 		slot := int(maphash.String(wideSeed, m)) & (size - 1)
@@ -199,7 +214,7 @@ func NewEvent(fields ...Field) *Event {
 	if n > 2*MaxSize {
 		return &oversized
 	}
-	b := builder{e: new(Event), buf: make([]byte, 0, n)}
+	b := newBuilder(n)
 	for i := range fields {
 		if f := &fields[i]; f.Value.kind != MissingKind {
 			b.field(f.Name, f.Value)
@@ -216,15 +231,16 @@ func FromValue(v Value) (*Event, bool) {
 	if len(v.str) > MaxSize {
 		return &oversized, true
 	}
-	e := &Event{text: v.str}
+	e, n := &Event{text: v.str}, 0
 	for m := range members(v.str) {
 		name := v.str[m.key+1 : m.start-2]
 		if odd := !canonical([]byte(name)); odd {
 			return regular([]byte(v.str)), true
 		}
-		e.add(newWord(hashName(name), kindOf(v.str[m.start]), m.start, m.end-m.start))
+		e.set(n, newWord(hashName(name), kindOf(v.str[m.start]), m.start, m.end-m.start))
+		n++
 	}
-	for i := range min(e.n, wide) {
+	for i := range min(n, wide) {
 		for j := range i {
 			if e.word(i).hash() == e.word(j).hash() {
 				return regular([]byte(v.str)), true
@@ -239,9 +255,33 @@ func FromValue(v Value) (*Event, bool) {
 
 // builder writes text and table of an event whose names are distinct.
 type builder struct {
-	e   *Event
+	e   Event // but for the text
+	n   int   // fields
 	buf []byte
 	big bool
+}
+
+// builders keeps builders that are not in use: text is written there first, so
+// that the event gets as much memory as it needs.
+var builders = sync.Pool{New: func() any { return new(builder) }}
+
+// newBuilder returns a builder for about n bytes of text.
+func newBuilder(n int) *builder {
+	b := builders.Get().(*builder)
+	b.buf = slices.Grow(b.buf, n)
+	return b
+}
+
+// mostKept is the largest buffer that is used again.
+const mostKept = 64 << 10
+
+// release gives b back.
+func (b *builder) release() {
+	if cap(b.buf) > mostKept {
+		b.buf = nil
+	}
+	*b = builder{buf: b.buf[:0]}
+	builders.Put(b)
 }
 
 func (b *builder) field(name string, v Value) {
@@ -279,18 +319,24 @@ func (b *builder) span(hash uint16, kind Kind, off int) {
 		b.big = true
 		return
 	}
-	b.e.add(newWord(hash, kind, off, len(b.buf)-off))
+	b.e.set(b.n, newWord(hash, kind, off, len(b.buf)-off))
+	b.n++
 }
 
+// event returns what was built and gives b back.
 func (b *builder) event() *Event {
+	defer b.release()
 	if b.big {
 		return &oversized
 	}
-	if b.e.n > 0 {
-		b.e.text = appendedString(append(b.buf, '}'))
-		b.e.close()
+	if b.n == 0 {
+		return &Event{more: b.e.more}
 	}
-	return b.e
+	e, text := newEvent(len(b.buf) + 1)
+	text = append(append(text, b.buf...), '}')
+	e.text, e.more, e.head = appendedString(text), b.e.more, b.e.head
+	e.close()
+	return e
 }
 
 // flatLimit is the length of text up to which With copies; beyond it the new
@@ -324,8 +370,9 @@ func (e *Event) With(fields ...Field) *Event {
 	if removes || len(base.text) <= flatLimit || own > len(base.text)/2 {
 		return e.flatWith(fields, size)
 	}
-	d := builder{e: &Event{more: &extra{parent: base}}, buf: make([]byte, 0, own)}
-	total := base.n
+	d := newBuilder(own)
+	d.e.more = &extra{parent: base}
+	total := base.fields()
 	if delta != nil {
 		total = delta.more.total
 		d.copyWith(delta.own(), slices.Clone(fields), false)
@@ -352,7 +399,7 @@ func (e *Event) With(fields ...Field) *Event {
 // own iterates over e's own table only.
 func (e *Event) own() func(func(Key, Value) bool) {
 	return func(yield func(Key, Value) bool) {
-		for i := range e.n {
+		for i := range e.fields() {
 			w := e.word(i)
 			if !yield(Key{e.member(i, w), w.hash()}, Value{kind: w.kind(), str: e.text[w.off():w.end()]}) {
 				return
@@ -367,7 +414,7 @@ func (e *Event) flatWith(fields []Field, size int) *Event {
 	if e.more != nil && e.more.parent != nil {
 		text += len(e.more.parent.text)
 	}
-	b := builder{e: new(Event), buf: make([]byte, 0, text+size)}
+	b := newBuilder(text + size)
 	if !b.splice(e, fields) {
 		b.copyWith(e.all(), slices.Clone(fields), true)
 	}
@@ -399,7 +446,7 @@ func (b *builder) splice(e *Event, fields []Field) bool {
 	}
 	var used [inline]bool
 	from := 1
-	for i := range e.n {
+	for i := range e.fields() {
 		w := e.word(i)
 		m := e.text[from:w.off()]
 		at := -1

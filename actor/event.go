@@ -42,15 +42,14 @@ func (w word) end() int     { return w.off() + int(w&spanMask) }
 type Event struct {
 	text string // "" is the empty object
 	more *extra
-	n    int // fields in the table
-	head [inline]word
+	head [inline]word // 0 behind the last field
 }
 
 // extra is what few events have.
 type extra struct {
 	parent *Event   // the text and table hold only what differs from it
 	total  int      // fields with those of the parent, if there is one
-	tail   []word   // the words from the ninth on
+	tail   []word   // the words from the ninth on, if there are as many
 	index  []uint32 // of wide events: places by hash, one more than the field's number
 }
 
@@ -122,6 +121,18 @@ func (e *Event) word(i int) word {
 	return e.more.tail[i-inline]
 }
 
+// fields returns how many fields the table has.
+func (e *Event) fields() int {
+	if e.more != nil && len(e.more.tail) > 0 {
+		return inline + len(e.more.tail)
+	}
+	n := 0
+	for n < inline && e.head[n] != 0 {
+		n++
+	}
+	return n
+}
+
 // member returns the name of the i-th field as it stands in the text.
 func (e *Event) member(i int, w word) string {
 	from := 1
@@ -133,13 +144,14 @@ func (e *Event) member(i int, w word) string {
 
 // find returns the word of a field of e's own table, and its number.
 func (e *Event) find(k Key) (word, int) {
-	n := min(e.n, inline)
-	for i := range n {
-		if w := e.head[i]; w.hash() == k.hash && e.member(i, w) == k.member {
+	from := 1
+	for i, w := range &e.head {
+		if w.hash() == k.hash && w != 0 && e.text[from:w.off()] == k.member {
 			return w, i
 		}
+		from = w.end() + 1
 	}
-	if e.n > inline {
+	if e.more != nil {
 		return e.findTail(k)
 	}
 	return 0, -1
@@ -188,15 +200,15 @@ func (e *Event) Get(k Key) Value {
 
 // Field is Get for a name that is looked up once only.
 func (e *Event) Field(name string) Value {
-	if !plainName(name) || e.n > inline || e.more != nil {
+	if !plainName(name) || e.more != nil {
 		return e.Get(KeyOf(name))
 	}
-	hash := hashName(name)
-	for i := range e.n {
-		w := e.head[i]
-		if m := e.member(i, w); w.hash() == hash && m[1:len(m)-2] == name {
+	hash, from := hashName(name), 1
+	for _, w := range &e.head {
+		if w.hash() == hash && w != 0 && e.text[from+1:w.off()-2] == name {
 			return Value{kind: w.kind(), str: e.text[w.off():w.end()]}
 		}
+		from = w.end() + 1
 	}
 	return Value{}
 }
@@ -227,7 +239,7 @@ func (e *Event) Len() int {
 	if e.more != nil && e.more.parent != nil {
 		return e.more.total
 	}
-	return e.n
+	return e.fields()
 }
 
 // all iterates over the members as they stand in the text, and their values.
@@ -238,7 +250,7 @@ func (e *Event) all() iter.Seq2[Key, Value] {
 			parent = e.more.parent
 		}
 		if parent != nil {
-			for i := range parent.n {
+			for i := range parent.fields() {
 				w := parent.word(i)
 				k := Key{parent.member(i, w), w.hash()}
 				in := parent
@@ -250,7 +262,7 @@ func (e *Event) all() iter.Seq2[Key, Value] {
 				}
 			}
 		}
-		for i := range e.n {
+		for i := range e.fields() {
 			w := e.word(i)
 			k := Key{e.member(i, w), w.hash()}
 			if parent != nil {

@@ -282,3 +282,32 @@ func TestEventsThatCannotBeBuilt(t *testing.T) {
 		t.Errorf("an object with repeated names became %v", got)
 	}
 }
+
+func TestEventsOfEachLengthHoldTheirText(t *testing.T) {
+	for n := range 600 {
+		want := `{"a":"` + strings.Repeat("x", n) + `","b":1}`
+		e := event(t, want)
+		spaced := event(t, strings.ReplaceAll(want, `,"b"`, ` , "b"`))
+		built := actor.NewEvent(actor.Field{Name: "a", Value: actor.String(strings.Repeat("x", n))}, actor.Field{Name: "b", Value: actor.Int(1)})
+		with := event(t, `{"a":"y","b":1}`).With(actor.Field{Name: "a", Value: actor.String(strings.Repeat("x", n))})
+		if e.String() != want || spaced.String() != want || built.String() != want || with.String() != want {
+			t.Fatalf("an event of %d bytes has another text", len(want))
+		}
+		if b, _ := built.Number(actor.KeyOf("b")); b != 1 || e.Len() != 2 {
+			t.Fatalf("an event of %d bytes has %d fields, b is %v", len(want), e.Len(), b)
+		}
+	}
+}
+
+func TestAnEventIsOneAllocation(t *testing.T) {
+	text, e := []byte(sample), event(t, sample)
+	fields := []actor.Field{{Name: "t", Value: actor.Int(3)}}
+	for name, f := range map[string]func(){
+		"parsed":   func() { _, _ = actor.Parse(text) },
+		"replaced": func() { e.With(fields...) },
+	} {
+		if n := testing.AllocsPerRun(200, f); n > 1 {
+			t.Errorf("an event that is %s takes %v allocations, want 1", name, n)
+		}
+	}
+}

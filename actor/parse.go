@@ -321,7 +321,11 @@ func compact(text []byte, gap int) string {
 	if gap == 0 {
 		return string(text)
 	}
-	b := make([]byte, 0, len(text)-gap)
+	return appendedString(appendCompact(make([]byte, 0, len(text)-gap), text))
+}
+
+// appendCompact appends a text without its insignificant whitespace.
+func appendCompact(b, text []byte) []byte {
 	for i := 0; i < len(text); {
 		switch c := text[i]; c {
 		case ' ', '\n', '\t', '\r':
@@ -340,7 +344,7 @@ func compact(text []byte, gap int) string {
 			i++
 		}
 	}
-	return appendedString(b)
+	return b
 }
 
 // ParseValue returns the value of a JSON text, which is copied; whitespace

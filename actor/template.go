@@ -102,7 +102,7 @@ func compilePieces(ps []piece, v Value, depth int) []piece {
 // Fill returns the template with the places filled from e. If its text would be
 // longer than MaxSize, Err of the event tells.
 func (t *Template) Fill(e *Event) *Event {
-	b := builder{e: new(Event), buf: make([]byte, 0, 64+16*len(t.fields))}
+	b := newBuilder(64 + 16*len(t.fields))
 	for i := range t.fields {
 		f := &t.fields[i]
 		from := b.open()

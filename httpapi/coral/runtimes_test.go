@@ -222,7 +222,9 @@ func TestDryRunMakesNothing(t *testing.T) {
 	e := start(t)
 	neo := e.as("neo")
 	neo.post("/api/runtimes?dry-run=true", pair("r")).is(200, `{"success":true,"definition":`+shownPair("r", "#1")+`}`)
-	odd := func(text string) string { return strings.Replace(text, `{`, `{"distribution":{"mode":"split-brain"},`, 1) }
+	odd := func(text string) string {
+		return strings.Replace(text, `{`, `{"distribution":{"mode":"split-brain"},`, 1)
+	}
 	neo.post("/api/runtimes?dry-run=true", odd(pair("r"))).
 		is(200, `{"success":true,"definition":`+odd(shownPair("r", "#1"))+`,"warnings":["*"]}`)
 	neo.get("/api/runtimes").is(200, `[]`)

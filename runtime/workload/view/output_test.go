@@ -45,7 +45,7 @@ func TestTutumLog(t *testing.T) {
 func TestTutumLogIsCutAtTheStartOfALine(t *testing.T) {
 	line := strings.Repeat("x", 999)
 	var lines []workload.Line
-	for range 2000 {
+	for range 5000 {
 		lines = append(lines, out("i0", 0, line))
 	}
 	got := view.TutumLog(lines, -1)

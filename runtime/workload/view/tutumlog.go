@@ -15,7 +15,7 @@ const tutumLogMax = 1 << 20
 // tail lines; a negative tail is all.
 func TutumLog(lines []workload.Line, tail int) string {
 	var b strings.Builder
-	for _, l := range lines {
+	for _, l := range newest(lines) {
 		b.Write(l.Text)
 		if l.NL {
 			b.WriteByte('\n')
@@ -31,7 +31,20 @@ func TutumApplicationLog(s *workload.Snapshot, lines []workload.Line, tail int) 
 	for _, i := range s.Instances {
 		names[i.ID] = TutumContainerName(s, i)
 	}
-	return lastLines(validText(prefixed(lines, func(id string) string { return names[id] })), tail)
+	return lastLines(validText(prefixed(newest(lines), func(id string) string { return names[id] })), tail)
+}
+
+// newest returns the lines that may still be shown: those of a hundred containers
+// can be a hundred times too many. It leaves more than fits, so that the cut at
+// the start of a line is made where all of them are.
+func newest(lines []workload.Line) []workload.Line {
+	size := 0
+	for k := len(lines) - 1; k > 0; k-- {
+		if size += len(lines[k].Text) + 1; size > 2*tutumLogMax {
+			return lines[k:]
+		}
+	}
+	return lines
 }
 
 // validText puts U+FFFD in the place of each byte that is not UTF-8.

@@ -73,6 +73,9 @@ func (s *Spec) Check(count int) []atoll.Finding {
 	f.duration("deadline", s.Deadline, year)
 	f.duration("behave/retain", s.Behave.Retain, year)
 	f.duration("behave/tombstone", s.Behave.Tombstone, year)
+	if s.Behave.DirAfter != WhileInSlot {
+		f.duration("behave/dirAfter", s.Behave.DirAfter, year)
+	}
 	f.duration("behave/runs/queue", s.Behave.Runs.Queue, day)
 	if s.Behave.RetainMax < 0 || s.Behave.Runs.Max < 0 {
 		f.add("behave", "range", "limits are not negative")

@@ -177,6 +177,8 @@ func (sh *shard) after(d *draft) {
 		case verbDrop:
 			s.books.dropInstance(id, c.inst.ID)
 			s.dropDir(c.inst)
+		case verbSweep:
+			s.dropDir(c.inst)
 		default:
 			if r := sh.runner(id, key); r != nil {
 				r.tell(c.verb, c.grace)
@@ -228,7 +230,7 @@ func (sh *shard) after(d *draft) {
 // world is what a plan may look at, as of one state.
 func (sup *supervisor) world(r store.Reader, ports *proposals) *world {
 	s := sup.s
-	w := &world{limit: passLimit, suspend: sup.suspending.Load()}
+	w := &world{limit: passLimit, suspend: sup.suspending.Load(), dirs: s.dirs != ""}
 	w.machines = func() []fleet.Machine { return fleet.All(r) }
 	w.up = func(id string) bool {
 		m, ok := fleet.ByID(r, id)

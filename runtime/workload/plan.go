@@ -21,6 +21,7 @@ const (
 	verbRelease             // the run is over: give back what it held
 	verbLose                // its machine is gone
 	verbDrop                // the row is gone: forget output and directory
+	verbSweep               // nobody may need the directory any more
 )
 
 // command is a verb for one run. It is sent after the commit.
@@ -79,6 +80,7 @@ type world struct {
 	suspend   bool                   // the platform ends
 	limit     int                    // changes in one pass, 0 = no limit
 	short     func() bool            // there would have been a port, but none may be looked for now
+	dirs      bool                   // instances have directories
 	keep      bool                   // rows that nobody may read any more are left to the next pass
 }
 
@@ -124,6 +126,9 @@ func plan(d *draft, reports []report, wd *world) {
 		if d.changes+d.steps == before || d.more {
 			break
 		}
+	}
+	if wd.dirs {
+		d.sweep()
 	}
 	d.expire(wd.keep)
 	d.phase()

@@ -258,6 +258,7 @@ func (d *draft) failPlace(n int, wd *world, reason string) {
 func (d *draft) begin(n int, wd *world) {
 	i := d.inst(n)
 	i.Run++
+	i.Swept = false
 	i.Up, i.Next, i.Wait, i.StartedAt, i.SpecVersion = false, ActionNone, Wait{}, d.now, d.version()
 	if i.State = StateSetup; !wd.connects(d.w) {
 		i.State = StateStarting

@@ -188,6 +188,29 @@ func (d *draft) flap(wd *world) {
 	d.notes = append(d.notes, note{"", "the workload is errored: it has flapped for too long"})
 }
 
+// sweep drops the directories that are kept no longer. One in which a run may
+// still work that was abandoned stays.
+func (d *draft) sweep() {
+	after := d.w.Spec.Behave.DirAfter
+	for n := range d.insts {
+		i := d.insts[n].row
+		if i == nil || i.State != StateEnded || i.Run == 0 || i.Swept || i.Exit.Stuck {
+			continue
+		}
+		end := i.Exit.At.Add(after)
+		switch {
+		case after == WhileInSlot && i.Retired == nil:
+			continue
+		case after != WhileInSlot && end.After(d.now):
+			d.wakeAt(end)
+			continue
+		}
+		i = d.inst(n)
+		i.Swept = true
+		d.commands = append(d.commands, command{inst: i, verb: verbSweep})
+	}
+}
+
 // expire drops the rows that nobody may read any more.
 func (d *draft) expire(keep bool) {
 	b := &d.w.Spec.Behave

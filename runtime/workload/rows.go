@@ -94,6 +94,7 @@ type Instance struct {
 	EnvMade     bool   // Env is whole, and stays while Gen and Ports do
 	Group       string // single runs of one group share its limit
 	Exit        Exit   // of the last run that ended
+	Swept       bool   // its directory was dropped since
 
 	PlacedAt, StartedAt, RunningAt, FirstRunningAt time.Time
 

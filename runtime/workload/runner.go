@@ -3,8 +3,6 @@ package workload
 import (
 	"context"
 	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -490,35 +488,4 @@ func (r *runner) teardown() {
 		}
 		<-r.signal
 	}
-}
-
-// makeDir makes the directory of an instance, "" if instances have none.
-func (s *Service) makeDir(i *Instance) (string, error) {
-	if s.dirs == "" {
-		return "", nil
-	}
-	dir := filepath.Join(s.dirs, i.ID)
-	return dir, os.MkdirAll(dir, 0o700)
-}
-
-// dropDir forgets the directory of an instance that is gone.
-func (s *Service) dropDir(i *Instance) {
-	if s.dirs == "" || i.ID == "" {
-		return
-	}
-	root, err := os.OpenRoot(s.dirs)
-	if err == nil {
-		err = errors.Join(root.RemoveAll(i.ID), root.Close())
-	}
-	if err != nil {
-		s.log.Warn("the directory of an instance could not be removed", "instance", i.ID, "error", err)
-	}
-}
-
-// Dir returns the directory of an instance, "" if instances have none.
-func (s *Service) Dir(instance string) string {
-	if s.dirs == "" {
-		return ""
-	}
-	return filepath.Join(s.dirs, instance)
 }

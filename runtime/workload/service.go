@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -36,6 +37,8 @@ type Service struct {
 	host    string
 	trial   func(proto, host string) (int, bool)
 	queue   int // single runs of a group that may wait
+
+	sweeping [64]sync.Mutex // of directories, by instance
 
 	life  atomic.Int32
 	sup   *supervisor

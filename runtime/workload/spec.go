@@ -83,10 +83,10 @@ type Behave struct {
 	Keep      Keep
 	Index     Numbering
 	Shrink    Shrink
-	Strict    bool     // as many slots as Count while started; else Count binds at start and scale
-	Revive    bool     // scaling up from nothing starts the workload
-	Env       EnvStyle // how the environment is made
-	DirAfter  time.Duration
+	Strict    bool          // as many slots as Count while started; else Count binds at start and scale
+	Revive    bool          // scaling up from nothing starts the workload
+	Env       EnvStyle      // how the environment is made
+	DirAfter  time.Duration // how long the directory is kept after the end, or WhileInSlot
 	Retain    time.Duration // how long retired instances stay readable
 	RetainMax int           // and how many of them; 0 = all
 	Tombstone time.Duration // how long a deleted workload stays readable

@@ -290,6 +290,23 @@ func (a *atom) is(c *Claim) bool {
 	return c.Value == a.value && c.Type == a.ref.Type && c.Issuer == a.ref.Issuer
 }
 
+// makes reports whether the caller makes the claim that a reference with this
+// hash sees, with this value.
+func (x *claimIndex) makes(ref *Reference, hash uint64, value string) bool {
+	for i := range x.refs {
+		r := &x.refs[i]
+		if r.hash != hash {
+			continue
+		}
+		for k := r.from; k < r.to; k++ {
+			if c := &x.claims[k]; c.Value == value && c.Type == ref.Type && c.Issuer == ref.Issuer {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // of returns the claims that a reference sees.
 func (x *claimIndex) of(ref *Reference, hash uint64) []Claim {
 	for i := range x.refs {

@@ -132,7 +132,7 @@ func (b *builder) element(r *Realm, make bool) *element {
 		if !make {
 			return nil
 		}
-		s = &shape{pattern: string(pat), wild: slices.Contains(pat, '*')}
+		s = newShape(string(pat))
 		all.by[s.pattern] = s
 	}
 	h := s.hash(string(key))

@@ -107,7 +107,13 @@ func (e *element) asksPermit() (n int) {
 type shape struct {
 	pattern string // a byte for each token: '*' is free, 'a' literal
 	wild    bool   // a token is free
+	tail    bool   // the last one alone, behind a literal one
 	placeTable
+}
+
+func newShape(pattern string) *shape {
+	free := strings.IndexByte(pattern, '*')
+	return &shape{pattern: pattern, wild: free >= 0, tail: free > 0 && free == len(pattern)-1}
 }
 
 // plan is the shapes that a decision about one type looks into, in order: what
@@ -199,6 +205,9 @@ func (s *shape) find(p *path) *place {
 // findWild is find for a shape with free tokens.
 func (s *shape) findWild(p *path) *place {
 	if s.pages == nil {
+		if s.tail {
+			return s.findTail(p)
+		}
 		for _, x := range s.small {
 			if s.matches(x, p) {
 				return x
@@ -222,6 +231,17 @@ func (s *shape) findWild(p *path) *place {
 			return e.place
 		}
 	}
+}
+
+// findTail is findWild among a few places of which the last token is free.
+func (s *shape) findTail(p *path) *place {
+	key := p.text[:p.ends[len(s.pattern)-2]]
+	for _, x := range s.small {
+		if len(x.key) == len(key)+2 && x.key[:len(key)] == key {
+			return x
+		}
+	}
+	return nil
 }
 
 // matches compares the literal tokens of the key of x with those of p.

@@ -179,7 +179,12 @@ func (q *request) walk(p *plan) bool {
 		if len(s.pattern) > len(at.ends) {
 			continue
 		}
-		x := s.find(&at)
+		var x *place
+		if s.wild {
+			x = s.findWild(&at)
+		} else {
+			x = s.find(&at)
+		}
 		if x == nil {
 			continue
 		}
@@ -449,10 +454,8 @@ func (q *request) holds(l *leaf) bool {
 
 // makes reports whether the caller or the enforcement makes the claim.
 func (q *request) makes(ref *Reference, hash uint64, value string) bool {
-	for _, c := range q.claims.of(ref, hash) {
-		if c.Value == value {
-			return true
-		}
+	if q.claims.makes(ref, hash, value) {
+		return true
 	}
 	for i := range q.with {
 		if c := &q.with[i]; c.Value == value && c.Type == ref.Type && c.Issuer == ref.Issuer {

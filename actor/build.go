@@ -3,6 +3,7 @@ package actor
 import (
 	"encoding/binary"
 	"hash/maphash"
+	"math/bits"
 	"slices"
 	"sync"
 )
@@ -58,21 +59,27 @@ func (p *parser) event(e *Event) outcome {
 				return parsedBad
 			}
 			from := i + 1
-			if i = p.str(i); i < 0 {
-				return parsedBad
+			hash, end := p.shortName(from)
+			if end < 0 {
+				if end = p.str(i); end < 0 {
+					return parsedBad
+				}
+				name := p.text[from : end-1]
+				odd = odd || p.escaped && !canonical(name)
+				hash = hashName(borrowed(name))
 			}
-			name := p.text[from : i-1]
-			if p.escaped {
-				odd = odd || !canonical(name)
-			}
-			hash := p.hash(from, name)
-			if i = p.space(i); p.at(i) != ':' {
+			if i = p.space(end); p.at(i) != ':' {
 				p.fail(ruleColon, i)
 				return parsedBad
 			}
 			i = p.space(i + 1)
 			from, gap := i, p.gap
-			if i = p.value(i, 1); i < 0 {
+			if p.at(i) == '"' {
+				i = p.str(i)
+			} else {
+				i = p.value(i, 1)
+			}
+			if i < 0 {
 				return parsedBad
 			}
 			// The text will begin at the brace and lack the whitespace.
@@ -124,13 +131,20 @@ func (p *parser) placed(e *Event) *Event {
 	return out
 }
 
-// hash is hashName of the name at from; a short one takes a single load.
-func (p *parser) hash(from int, name []byte) uint16 {
-	if n := len(name); n < 8 && from+8 <= len(p.text) {
-		a := binary.LittleEndian.Uint64(p.text[from:]) & (1<<(8*n) - 1)
-		return mixName(a, a, n)
+// shortName reads the name at from with a single load if it has less than eight
+// bytes, all of them plain. It returns its hashName and the index behind the
+// closing quote, which is negative for other names.
+func (p *parser) shortName(from int) (hash uint16, end int) {
+	if uint(from)+8 > uint(len(p.text)) {
+		return 0, -1
 	}
-	return hashName(borrowed(name))
+	w := binary.LittleEndian.Uint64(p.text[from:])
+	n := bits.TrailingZeros64(special(w)) / 8 // of plain bytes
+	if n == 8 || byte(w>>(8*n)) != '"' {
+		return 0, -1
+	}
+	w &= 1<<(8*n) - 1
+	return mixName(w, w, n), from + n + 1
 }
 
 // repeated reports whether a field with that hash is among the first n already.

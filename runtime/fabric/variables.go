@@ -63,7 +63,10 @@ func userVariables(spec *workload.Spec) map[string]string {
 type told struct {
 	vars map[string]string
 	room int
+	one  []variable // of one instance
 }
+
+type variable struct{ name, value string }
 
 func newTold() *told { return &told{vars: map[string]string{}, room: maxLinkBytes} }
 
@@ -72,30 +75,34 @@ func (t *told) set(k, v string) { t.vars[k] = v }
 // instance adds what one instance is known by under a link name. It reports
 // whether there was room for all of it.
 func (t *told) instance(name, host string, spec *workload.Spec, i *workload.Instance) bool {
-	one := map[string]string{}
+	t.one = t.one[:0]
+	add := func(name, value string) { t.one = append(t.one, variable{name, value}) }
 	prefix := name + "_" + strconv.Itoa(shownIndex(i)) + "_"
 	for _, b := range i.Ports {
 		if b.Outer == 0 {
 			continue
 		}
 		outer, key := strconv.Itoa(b.Outer), prefix+"PORT_"+strconv.Itoa(b.Number)+"_"+strings.ToUpper(b.Proto)
-		one[key] = b.Proto + "://" + host + ":" + outer
-		one[key+"_ADDR"], one[key+"_PORT"], one[key+"_PROTO"] = host, outer, b.Proto
+		add(key, b.Proto+"://"+host+":"+outer)
+		add(key+"_ADDR", host)
+		add(key+"_PORT", outer)
+		add(key+"_PROTO", b.Proto)
 	}
 	if b, ok := mainPort(i.Ports); ok {
-		one[prefix+"PORT"] = b.Proto + "://" + host + ":" + strconv.Itoa(b.Outer)
+		add(prefix+"PORT", b.Proto+"://"+host+":"+strconv.Itoa(b.Outer))
 	}
 	for k, v := range userVariables(spec) {
-		one[prefix+"ENV_"+k] = v
+		add(prefix+"ENV_"+k, v)
 	}
-	size := 0
-	for k, v := range one {
-		size += len(k) + len(v) + 2
+	for _, v := range t.one {
+		t.room -= len(v.name) + len(v.value) + len("=\x00")
 	}
-	if t.room -= size; t.room < 0 {
+	if t.room < 0 {
 		return false
 	}
-	maps.Copy(t.vars, one)
+	for _, v := range t.one {
+		t.set(v.name, v.value)
+	}
 	return true
 }
 

@@ -93,3 +93,12 @@ func plain(line string) string {
 		return r
 	}, line)
 }
+
+// BenchmarkSplitWords guards what each creation from an image does.
+func BenchmarkSplitWords(b *testing.B) {
+	for b.Loop() {
+		if words, err := driver.SplitWords(`serve --name "two words" --path '/var/lib' a\ b`); err != nil || len(words) != 6 {
+			b.Fatal(words, err)
+		}
+	}
+}

@@ -147,6 +147,9 @@ func (s *Store) place(def *tableDef) int {
 
 func (s *Store) now() time.Time { return s.clock().Round(0).UTC() }
 
+// Now returns the time by the clock of the store, in UTC.
+func (s *Store) Now() time.Time { return s.now() }
+
 // View returns the present state. It takes no lock and allocates nothing.
 func (s *Store) View() *View { return s.view.Load() }
 

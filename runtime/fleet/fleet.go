@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/google/uuid"
 
@@ -21,6 +22,9 @@ type Fleet struct {
 	st    *store.Store
 	guard *policy.Guard
 	left  func(tx *store.Tx, m *Machine) error
+	beats beats
+
+	refuses atomic.Pointer[func(store.Reader, *Machine) error]
 }
 
 // New returns a Fleet. left, which may be nil, runs inside the transaction in

@@ -74,7 +74,9 @@ type Machine struct {
 	Accepts   bool // new work may be placed here
 	Member    bool // of the cluster
 	Local     bool // what is placed here runs in this process
+	Beats     bool // it says that it is alive, and counts as Down if it does not
 	StartedAt time.Time
+	DrainBy   time.Time // when what is still there has to stop, while it is Draining; zero = never
 }
 
 // Address returns host:port, which other parts of the platform use to refer to a machine.

@@ -8,6 +8,7 @@ import (
 	"github.com/atoll-platform/atoll"
 	"github.com/atoll-platform/atoll/internal/store"
 	"github.com/atoll-platform/atoll/policy"
+	"github.com/atoll-platform/atoll/runtime/fleet"
 )
 
 // Start begins to keep workloads. What ran when the rows were written, in this
@@ -31,10 +32,26 @@ func (s *Service) Start(ctx context.Context) error {
 	if err := s.skipMissed(ctx); err != nil {
 		return atoll.Wrap(op, err)
 	}
+	s.fleet.Refuse(pinned)
+	if err := s.fleet.Start(ctx); err != nil {
+		return atoll.Wrap(op, err)
+	}
 	if !s.life.CompareAndSwap(unstarted, live) {
 		return s.ready(op)
 	}
 	s.sup.start(ctx, s.st.LastIndex())
+	return nil
+}
+
+// pinned refuses to drop a machine that a workload names.
+func pinned(r store.Reader, m *fleet.Machine) error {
+	for w := range workloads.All(r) {
+		if w.Deleted == nil && w.Spec.Place.Machine == m.ID {
+			e := atoll.Errorf(atoll.Conflict, "", "machine %s is the one that %s runs on", m.Address(), w.FQN)
+			e.Code = atoll.InUse
+			return e
+		}
+	}
 	return nil
 }
 
@@ -138,6 +155,7 @@ func (s *Service) Shutdown(ctx context.Context) error {
 	s.drain()
 	sup.stop()
 	sup.tasks.Wait()
+	s.fleet.Shutdown()
 	<-ended
 	err := s.suspendAll(policy.WithPrincipal(context.WithoutCancel(ctx), component))
 	return atoll.Wrap(op, errors.Join(late, err))

@@ -236,9 +236,12 @@ func (sup *supervisor) world(r store.Reader, ports *proposals) *world {
 		m, ok := fleet.ByID(r, id)
 		return ok && (m.Local || m.Status != fleet.Down)
 	}
-	w.drained = func(id string) bool {
+	w.drained = func(id string) (bool, time.Time) {
 		m, ok := fleet.ByID(r, id)
-		return ok && m.Status == fleet.Draining
+		if !ok || m.Status != fleet.Draining {
+			return false, time.Time{}
+		}
+		return true, m.DrainBy
 	}
 	w.reaches = func(name string, m *fleet.Machine) bool {
 		d := s.drivers[name]

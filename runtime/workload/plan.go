@@ -68,7 +68,7 @@ type report struct {
 type world struct {
 	machines  func() []fleet.Machine // a copy
 	up        func(machine string) bool
-	drained   func(machine string) bool
+	drained   func(machine string) (bool, time.Time) // and by when
 	reaches   func(driver string, m *fleet.Machine) bool
 	hasTag    func(m *fleet.Machine, tag string) bool
 	port      func(machine string, p driver.Port) (driver.Bound, bool)
@@ -382,11 +382,10 @@ func (d *draft) serve(n int, ending bool, wd *world) bool {
 			d.wakeAt(end)
 		}
 	}
-	if i.State == StateRunning && wd.drained != nil && wd.drained(i.Machine) && d.mayDrain(spec) {
-		i = d.inst(n)
-		i.Wait = Wait{Kind: WaitDrain}
-		d.stop(n, spec.Stop.Grace)
-		return true
+	if i.State == StateRunning && wd.drained != nil {
+		if drains, by := wd.drained(i.Machine); drains && d.drain(n, spec, by) {
+			return true
+		}
 	}
 	if i.State == StateRunning && i.OpSeq != 0 && !d.outdated(i) {
 		d.inst(n).OpSeq = 0
@@ -410,14 +409,57 @@ func (d *draft) outdated(i *Instance) bool {
 	return k >= 0 && d.w.Spec.Rollout.Order != Manual && i.Gen < d.slots[k].row.Gen
 }
 
+// drain lets an instance leave a machine that is drained: those that recovery
+// places anew one after the other, others for good once time is up.
+func (d *draft) drain(n int, spec *Spec, by time.Time) bool {
+	if d.mayDrain(spec) {
+		d.inst(n).Wait = Wait{Kind: WaitDrain}
+		d.stop(n, spec.Stop.Grace)
+		return true
+	}
+	switch {
+	case by.IsZero() || d.moves(spec):
+		return false
+	case by.After(d.now):
+		d.wakeAt(by)
+		return false
+	}
+	i := d.inst(n)
+	i.Goal = GoalStop
+	if k := d.find(i.Slot); k >= 0 && d.slots[k].row.Goal == GoalRun {
+		d.slot(k).Goal = GoalStop
+	}
+	d.say(i, "instance in slot %d is stopped: its machine is drained", i.Slot)
+	if d.w.State == Started && !d.wanted() {
+		d.workload().State = Stopped
+	}
+	return true
+}
+
+// wanted reports whether any slot is to run.
+func (d *draft) wanted() bool {
+	for k := range d.slots {
+		if s := d.slots[k].row; s != nil && s.Goal == GoalRun {
+			return true
+		}
+	}
+	return false
+}
+
+// moves reports whether recovery answers the loss of an instance.
+func (d *draft) moves(spec *Spec) bool {
+	for _, st := range spec.Recover.Steps {
+		if st.On&OnLost != 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // mayDrain reports whether an instance may leave a machine that is drained:
 // those that recovery places anew, one after the other.
 func (d *draft) mayDrain(spec *Spec) bool {
-	lost := false
-	for _, st := range spec.Recover.Steps {
-		lost = lost || st.On&OnLost != 0
-	}
-	if !lost {
+	if !d.moves(spec) {
 		return false
 	}
 	for n := range d.insts {

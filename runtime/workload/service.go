@@ -35,6 +35,7 @@ type Service struct {
 	quota   func(r store.Reader, s *Snapshot) error
 	dirs    string
 	host    string
+	fleet   *fleet.Fleet
 	trial   func(proto, host string) (int, bool)
 	queue   int // single runs of a group that may wait
 
@@ -105,7 +106,7 @@ func New(st *store.Store, guard *policy.Guard, machines *fleet.Fleet, drivers []
 		return nil, atoll.Errorf(atoll.Invalid, op, "a service of workloads needs a store and a fleet")
 	}
 	s := &Service{
-		st: st, guard: guard, drivers: make(map[string]driver.Driver, len(drivers)),
+		st: st, guard: guard, fleet: machines, drivers: make(map[string]driver.Driver, len(drivers)),
 		log: slog.New(slog.DiscardHandler), now: time.Now, newID: uuid.NewString,
 		envs: map[EnvStyle]EnvFunc{EnvBare: bareEnv}, host: "127.0.0.1", trial: freePort, queue: 1000,
 	}

@@ -7,6 +7,7 @@ package measure
 import (
 	goruntime "runtime"
 	"slices"
+	"time"
 )
 
 // Ours is the name of the implementation that the others are compared with.
@@ -50,8 +51,16 @@ type Result struct {
 	Peer       string  // the best; "" if there is none
 	Ratio      float64 // of its cost to ours, the median of the rounds
 	Low, High  float64 // quartiles of the ratio
+	Rounds     int
 	Goal       Goal
 }
+
+// A scenario that takes longer than this gets fewer rounds, so that all end in
+// good time on a machine that is slow or busy.
+const (
+	patience    = 15 * time.Second
+	leastRounds = 3
+)
 
 // Measure takes the measure of each implementation once a round, in turns that
 // alternate, after a short round that does not count.
@@ -63,7 +72,11 @@ func (s Scenario) Measure(rounds int) Result {
 	for _, m := range s.Impls {
 		m.Run(max(s.N/10, 1))
 	}
+	start := time.Now()
 	for r := range rounds {
+		if r >= leastRounds && time.Since(start) > patience {
+			break
+		}
 		for k := range s.Impls {
 			if r%2 == 1 {
 				k = len(s.Impls) - 1 - k
@@ -82,7 +95,11 @@ func (s Scenario) MeasureTogether(rounds int, round func() error) (Result, error
 	if s.Rounds > 0 {
 		rounds = min(rounds, s.Rounds)
 	}
-	for range rounds {
+	start := time.Now()
+	for r := range rounds {
+		if r >= leastRounds && time.Since(start) > patience {
+			break
+		}
 		if err := round(); err != nil {
 			return Result{}, err
 		}
@@ -94,7 +111,7 @@ func (s Scenario) MeasureTogether(rounds int, round func() error) (Result, error
 }
 
 func (s Scenario) result(costs [][]float64) Result {
-	res := Result{Name: s.Name, Unit: s.Unit, Goal: s.Goal}
+	res := Result{Name: s.Name, Unit: s.Unit, Rounds: len(costs[0]), Goal: s.Goal}
 	var ours, peers []float64
 	for k, m := range s.Impls {
 		res.Costs = append(res.Costs, Cost{m.Name, quantile(costs[k], 0.5), slices.Min(costs[k]), slices.Max(costs[k])})

@@ -17,7 +17,7 @@ func Details(w io.Writer, all []Result) {
 
 // Summary prints ours beside the best peer, and what was to be reached.
 func Summary(w io.Writer, all []Result) {
-	fmt.Fprintln(w, "| | Atoll | best peer | ratio (quartiles) | must | aim | |\n|---|---:|---:|---:|---:|---:|---|")
+	fmt.Fprintln(w, "| | Atoll | best peer | ratio (quartiles) | rounds | must | aim | |\n|---|---:|---:|---:|---:|---:|---:|---|")
 	for _, r := range all {
 		ours, ok := r.Cost(Ours)
 		if !ok {
@@ -28,7 +28,7 @@ func Summary(w io.Writer, all []Result) {
 			peer = fmt.Sprintf("%s %s", c.Name, amount(c.Median, r.Unit))
 			ratio = fmt.Sprintf("%.3g (%.3g..%.3g)", r.Ratio, r.Low, r.High)
 		}
-		fmt.Fprintf(w, "| %s | %s | %s | %s | %s | %s | %s |\n", r.Name, amount(ours.Median, r.Unit), peer, ratio, r.Goal.text(r.Goal.Must, r.Unit), r.Goal.text(r.Goal.Aim, r.Unit), r.Reached())
+		fmt.Fprintf(w, "| %s | %s | %s | %s | %d | %s | %s | %s |\n", r.Name, amount(ours.Median, r.Unit), peer, ratio, r.Rounds, r.Goal.text(r.Goal.Must, r.Unit), r.Goal.text(r.Goal.Aim, r.Unit), r.Reached())
 	}
 }
 

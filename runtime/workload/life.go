@@ -9,6 +9,7 @@ import (
 	"github.com/atoll-platform/atoll/internal/store"
 	"github.com/atoll-platform/atoll/policy"
 	"github.com/atoll-platform/atoll/runtime/fleet"
+	"github.com/atoll-platform/atoll/runtime/workload/driver"
 )
 
 // Start begins to keep workloads. What ran when the rows were written, in this
@@ -23,7 +24,8 @@ func (s *Service) Start(ctx context.Context) error {
 		return s.ready(op)
 	}
 	ctx = policy.WithPrincipal(ctx, component)
-	if err := s.suspendAll(ctx); err != nil {
+	adopted, err := s.takeOver(ctx)
+	if err != nil {
 		return atoll.Wrap(op, err)
 	}
 	if err := s.failTasks(ctx); err != nil {
@@ -39,6 +41,7 @@ func (s *Service) Start(ctx context.Context) error {
 	if !s.life.CompareAndSwap(unstarted, live) {
 		return s.ready(op)
 	}
+	s.resume(adopted)
 	s.sup.start(ctx, s.st.LastIndex())
 	return nil
 }
@@ -57,7 +60,10 @@ func pinned(r store.Reader, m *fleet.Machine) error {
 
 // suspendAll ends what is placed although nothing runs it: what an earlier
 // process of the platform left behind.
-func (s *Service) suspendAll(ctx context.Context) error {
+func (s *Service) suspendAll(ctx context.Context) error { return s.suspend(ctx, nil) }
+
+// suspend is suspendAll but for the runs in keep.
+func (s *Service) suspend(ctx context.Context, keep map[runKey]driver.Handle) error {
 	for _, id := range s.occupied() {
 		_, err := s.st.Update(ctx, func(tx *store.Tx) error {
 			sn := snapshot(tx, id)
@@ -68,6 +74,9 @@ func (s *Service) suspendAll(ctx context.Context) error {
 			wd := &world{suspend: true}
 			for n := range d.insts {
 				i := d.insts[n].row
+				if keep[runKey{i.ID, i.Run}] != nil {
+					continue
+				}
 				if i.State.Placed() {
 					d.leave(n, eventSuspend, wd)
 				}

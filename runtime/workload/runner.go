@@ -34,6 +34,7 @@ type runner struct {
 
 	connected bool   // it was prepared, and is to be released
 	good      bool   // its start has counted as good
+	adopted   bool   // it was started by an earlier process
 	born      uint64 // index of the commit that began the run, or of a later one
 
 	cancel context.CancelFunc // of what is under way before the run serves
@@ -172,6 +173,10 @@ func (r *runner) guarded(fn func() bool) (over bool) {
 // pursue goes through the run from its begin to its end, unless another
 // goroutine goes on with it.
 func (r *runner) pursue() (over bool) {
+	if r.adopted {
+		r.goOn()
+		return true
+	}
 	env := r.inst.Env
 	if r.connected {
 		var ok bool
@@ -253,24 +258,31 @@ func (r *runner) start(env map[string]store.Sealed) (driver.Handle, error) {
 	r.mu.Lock()
 	r.handle = h
 	r.mu.Unlock()
-	if reason, forced := r.verify(ctx, h); reason != "" {
-		if r.told().stop {
-			return h, nil // it is being stopped: that is not a failure
-		}
-		safely(h.Kill)
-		if !r.gone(h, killWait) {
-			r.stuck(h, driver.Exit{Code: driver.CodeKilled, Reason: reason})
-			return nil, errOver
-		}
-		x := exitOf(h)
-		if x.Code == 0 && x.Signal == "" {
-			x.Code = driver.CodeError
-		}
-		x.Reason = reason
-		r.ended(eventFailed, x, forced)
-		return nil, errOver
+	if err := r.prove(ctx, h); err != nil {
+		return nil, err
 	}
 	return h, nil
+}
+
+// prove waits until the start counts as good; else the run is ended, and that
+// reported.
+func (r *runner) prove(ctx context.Context, h driver.Handle) error {
+	reason, forced := r.verify(ctx, h)
+	if reason == "" || r.told().stop { // one that is being stopped has not failed
+		return nil
+	}
+	safely(h.Kill)
+	if !r.gone(h, killWait) {
+		r.stuck(h, driver.Exit{Code: driver.CodeKilled, Reason: reason})
+		return errOver
+	}
+	x := exitOf(h)
+	if x.Code == 0 && x.Signal == "" {
+		x.Code = driver.CodeError
+	}
+	x.Reason = reason
+	r.ended(eventFailed, x, forced)
+	return errOver
 }
 
 // notStarted reports that the driver could not start the run.
@@ -306,7 +318,7 @@ func (r *runner) serve(h driver.Handle) {
 	if !r.told().stop {
 		r.report(eventRunning, nil)
 	}
-	attached := false
+	attached := r.adopted && r.connected && r.inst.State > StateAttaching
 	for {
 		w := r.told()
 		switch {

@@ -62,7 +62,7 @@ func (d *Documents) Put(ctx context.Context, writes []DocumentWrite) (uint64, []
 			return 0, nil, err
 		}
 	}
-	quotas := d.quotasChange(docs, nil)
+	notes := d.notes(docs, nil)
 	version, _, err := d.write(ctx, op, docs, nil, func(tx *store.Tx) error {
 		if err := checkVersions(tx, op, writes, asked); err != nil {
 			return err
@@ -72,7 +72,7 @@ func (d *Documents) Put(ctx context.Context, writes []DocumentWrite) (uint64, []
 				return err
 			}
 		}
-		noteQuotas(tx, quotas)
+		notes.write(tx)
 		return nil
 	})
 	if err != nil {
@@ -236,7 +236,7 @@ func (d *Documents) tryDelete(ctx context.Context, op string, names []string) (u
 			return 0, err
 		}
 	}
-	quotas := d.quotasChange(nil, names)
+	notes := d.notes(nil, names)
 	version, _, err := d.write(ctx, op, nil, names, func(tx *store.Tx) error {
 		for i, n := range names {
 			row, ok := documentRows.Get(tx, n)
@@ -252,43 +252,10 @@ func (d *Documents) tryDelete(ctx context.Context, op string, names []string) (u
 				return err
 			}
 		}
-		noteQuotas(tx, quotas)
+		notes.write(tx)
 		return nil
 	})
 	return version, err
-}
-
-// quotasChange reports whether a write with put and without drop changes what
-// the documents say about quotas.
-func (d *Documents) quotasChange(put []*Document, drop []string) bool {
-	set := d.Set()
-	for _, doc := range put {
-		if quotasIn(doc) != quotasIn(set.Document(doc.Name)) {
-			return true
-		}
-	}
-	return slices.ContainsFunc(drop, func(name string) bool { return quotasIn(set.Document(name)) != "" })
-}
-
-// quotasIn is the policies about quotas in a document, which may be nil.
-func quotasIn(doc *Document) string {
-	if doc == nil {
-		return ""
-	}
-	p := printer{}
-	for _, pol := range doc.Policies {
-		if pol.Realm.Type == "quota" {
-			p.policy(pol)
-		}
-	}
-	return p.String()
-}
-
-// noteQuotas notes, once for a write, that it changes quotas.
-func noteQuotas(tx *store.Tx, change bool) {
-	if change {
-		tx.Note("quota.update", FQN{Type: "quota", Namespace: "/"}.String(), nil)
-	}
 }
 
 // write stores what rows writes and makes the set with put and without drop

@@ -28,7 +28,8 @@ type Logged struct {
 }
 
 // Log sets a function that is told of each decision, nil for none. It is
-// called by the deciding goroutine: it must be quick and must not block.
+// called by the deciding goroutine, so it must be quick and must not block; a
+// DecisionLog stands between it and what is slow.
 func (l *Language) Log(f func(Logged)) {
 	if f == nil {
 		l.hook.Store(nil)

@@ -2,6 +2,8 @@ package apcera_test
 
 import (
 	"context"
+	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -40,6 +42,48 @@ func TestAuditOfWrites(t *testing.T) {
 		{"policy.update", "policydoc::/::b", "root"}, {"policy.update", "policydoc::/::c", "root"},
 		{"policy.delete", "policydoc::/::a", "root"}, {"policy.delete", "policydoc::/::b", "root"},
 		{"quota.update", "quota::/", "root"}, {"quota.update", "quota::/", "root"}, {"quota.update", "quota::/", "root"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("audit (-want +got):\n%s", diff)
+	}
+}
+
+// TestAuditOfPackageClaims holds what a change of the claims about packages
+// writes: an item for each realm of jobs and kind of claim that is new, and one
+// for locks that are gone.
+func TestAuditOfPackageClaims(t *testing.T) {
+	e := start(t)
+	root := e.as("root")
+	const first = `job::/lab { { package.allow "package::/base", "package::/more"  package.lock "package::/base::jdk" } }
+		job::/home/[who] { { package.default "package::/base::jdk" } } job::/lab::shop { { package.retire "package::/old" } } service::/ { { package.allow x } }`
+	const second = `job::/lab { { package.allow "package::/base", "package::/third" } } job::/home/[who] { { package.default "package::/base::jdk" } }`
+	root.put("/v1/policy", docs(doc("a", first))).is(200, "")
+	root.put("/v1/policy", docs(doc("a", second, 1))).is(200, "")
+	items, _, err := e.p.Audit(context.Background(), platform.AuditQuery{FQN: policy.FQN{Type: "job", Namespace: "/"}, Limit: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	type item struct {
+		Event, FQN, Actor string
+		Packages          string
+	}
+	var got []item
+	for _, i := range items {
+		if strings.HasPrefix(i.Event, "job.package") && i.Actor != "system" {
+			var detail struct{ Packages []string }
+			if err := json.Unmarshal(i.Payload, &detail); err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, item{i.Event, i.FQN, i.Actor, strings.Join(detail.Packages, " ")})
+		}
+	}
+	want := []item{
+		{"job.packageallow", "job::/lab", "root", "package::/base package::/more"},
+		{"job.packagelock", "job::/lab", "root", "package::/base::jdk"},
+		{"job.packagesetdefault", "job::/home", "root", "package::/base::jdk"},
+		{"job.packageretire", "job::/lab::shop", "root", "package::/old"},
+		{"job.packageallow", "job::/lab", "root", "package::/third"},
+		{"job.packageunlock", "job::/lab", "root", "package::/base::jdk"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("audit (-want +got):\n%s", diff)

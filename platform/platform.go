@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/atoll-platform/atoll"
@@ -50,7 +51,7 @@ type Platform struct {
 	life  sync.Mutex // orders Start and Shutdown
 	state lifeState
 	root  *os.Root
-	since time.Time // of Start
+	since atomic.Pointer[time.Time] // of Start, nil while the platform is not live
 }
 
 type lifeState uint8
@@ -231,7 +232,9 @@ func (p *Platform) Start(ctx context.Context) error {
 			return atoll.Wrap(op, err)
 		}
 	}
-	p.state, p.since = live, p.o.now()
+	p.state = live
+	now := p.o.now()
+	p.since.Store(&now)
 	return nil
 }
 
@@ -308,6 +311,7 @@ func (p *Platform) Shutdown(ctx context.Context) error {
 		return nil
 	}
 	p.state = ended
+	p.since.Store(nil)
 	errs := append(p.endWorkloads(ctx), p.runtimes.Shutdown(ctx), p.engine.Shutdown(ctx))
 	p.outgoing.Close()
 	if p.root != nil {
@@ -317,12 +321,9 @@ func (p *Platform) Shutdown(ctx context.Context) error {
 	return atoll.Wrap("platform.Shutdown", errors.Join(errs...))
 }
 
-// Ready reports whether the platform is live.
-func (p *Platform) Ready() bool {
-	p.life.Lock()
-	defer p.life.Unlock()
-	return p.state == live
-}
+// Ready reports whether the platform is live. It never waits, not even for a
+// restore under way.
+func (p *Platform) Ready() bool { return p.since.Load() != nil }
 
 // Users returns the accounts.
 func (p *Platform) Users() *tenancy.Users { return p.tenancy.Users() }

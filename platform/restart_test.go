@@ -204,3 +204,62 @@ func TestAShutdownWaitsAsLongAsItMay(t *testing.T) {
 		})
 	}
 }
+
+// TestAPlatformAnswersWhileItIsRestored: what is asked for meanwhile is done
+// when what ran before has ended.
+func TestAPlatformAnswersWhileItIsRestored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fs := funcdriver.New()
+		err := fs.Register("serve", func(ctx context.Context, _ *funcdriver.Task) error {
+			<-ctx.Done()
+			time.Sleep(4 * time.Second)
+			return nil
+		}, driver.Image{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := platform.New(platform.WithFunctions(fs))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		sn, err := p.Workloads().Create(t.Context(), service("job::/a::web", 1))
+		sn = settled(t, p, sn, err)
+		var image bytes.Buffer
+		if err := p.Snapshot(t.Context(), &image); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		begin := time.Now()
+		go func() { done <- p.Restore(t.Context(), &image) }()
+		time.Sleep(time.Second)
+		if !p.Ready() {
+			t.Error("the platform is not ready while it is restored")
+		}
+		other, err := p.Workloads().Create(t.Context(), service("job::/a::other", 1))
+		if err != nil || other.Running() != 0 {
+			t.Errorf("create: %v", err)
+		}
+		if d := time.Since(begin); d != time.Second {
+			t.Errorf("the answers took %v", d-time.Second)
+		}
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		settled(t, p, other, nil)
+		synctest.Wait()
+		for _, id := range []string{sn.Workload.ID, other.Workload.ID} {
+			if now, err := p.Workloads().Get(t.Context(), id); err != nil || now.Running() != 1 {
+				t.Errorf("%s does not run: %v", id, err)
+			}
+		}
+		if d := time.Since(begin); d != 4*time.Second {
+			t.Errorf("it took %v, want the time that the function needs to stop", d)
+		}
+		if err := p.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}

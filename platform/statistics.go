@@ -28,8 +28,9 @@ func (p *Platform) Statistics(ctx context.Context) (Statistics, error) {
 	if err != nil {
 		return Statistics{}, atoll.Wrap(op, err)
 	}
-	p.life.Lock()
-	since := p.since
-	p.life.Unlock()
-	return Statistics{Stats: sum, Runtimes: n, Cluster: fleet.Members(p.st.View()), Since: since}, nil
+	st := Statistics{Stats: sum, Runtimes: n, Cluster: fleet.Members(p.st.View())}
+	if since := p.since.Load(); since != nil {
+		st.Since = *since
+	}
+	return st, nil
 }

@@ -120,7 +120,7 @@ func (n *node) loadGroup(g *group, a *savedActor) error {
 	}
 	for k := range a.Children {
 		s := &a.Children[k]
-		if _, twice := g.byKey[s.Key]; twice || len(s.Key) > maxGroupKey || s.Number <= g.made {
+		if _, twice := g.byKey[s.Key]; twice || len(s.Key) > maxGroupKey || s.Number <= g.made || s.Number > maxMade {
 			return atoll.Errorf(atoll.Invalid, "", "the state has a child of actor %q that cannot be: %q", n.spec.name, short(s.Key))
 		}
 		if x.kids >= eng.o.Children() {
@@ -137,9 +137,12 @@ func (n *node) loadGroup(g *group, a *savedActor) error {
 		}
 		n.inst.startTimers(&c.node, c)
 	}
-	g.made = max(g.made, a.Made)
+	g.made = min(max(g.made, a.Made), maxMade)
 	return nil
 }
+
+// maxMade is more children than a group ever makes.
+const maxMade = 1 << 52
 
 func (n *node) loadNode(s *savedNode) (err error) {
 	n.messages, n.exceptions = s.Messages, s.Exceptions

@@ -38,6 +38,11 @@ func counting(copies int) *runtime.Definition {
 	return d
 }
 
+// loaded is a world that is full soon.
+func loaded() worldOption {
+	return worldOption{reg: builtin.Registry(), engine: runtime.EngineOptions{Mailbox: func() int { return 200 }}}
+}
+
 // handled returns how many messages actors of a runtime have handled, which must
 // be the same for each of them.
 func (w *world) handled(ref string, names ...string) uint64 {
@@ -108,15 +113,15 @@ func TestASnapshotUnderLoadIsOfOneMoment(t *testing.T) {
 	for _, copies := range []int{1, 3} {
 		t.Run(fmt.Sprintf("in %d copies", copies), func(t *testing.T) {
 			ctx := context.Background()
-			w, other := newWorld(t, worldOption{reg: builtin.Registry()}), newWorld(t, worldOption{reg: builtin.Registry()})
+			w, other := newWorld(t, loaded()), newWorld(t, loaded())
 			w.create(ctx, counting(copies))
 			other.create(ctx, counting(copies))
 			var p posters
 			p.to.Store(w)
 			p.start(t, 3)
 			last := uint64(0)
-			for range 5 {
-				p.await(300)
+			for range 4 {
+				p.await(200)
 				before := p.accepted.Load()
 				data := must[[]byte](t)(w.svc.SnapshotState(ctx, "r"))
 				if err := other.svc.RestoreState(ctx, "r", data); err != nil {
@@ -146,17 +151,17 @@ func TestARuntimeThatIsStoppedCarriesAllOver(t *testing.T) {
 	for _, copies := range []int{1, 3} {
 		t.Run(fmt.Sprintf("in %d copies", copies), func(t *testing.T) {
 			ctx := context.Background()
-			w := newWorld(t, worldOption{reg: builtin.Registry()})
+			w := newWorld(t, loaded())
 			w.create(ctx, counting(copies))
 			must[*runtime.Changed](t)(w.svc.Start(ctx, "r"))
 			var p posters
 			p.to.Store(w)
 			p.start(t, 3)
 			for range 4 {
-				p.await(300)
+				p.await(200)
 				must[*runtime.Changed](t)(w.svc.Stop(ctx, "r"))
 				data := must[[]byte](t)(w.svc.SnapshotState(ctx, "r"))
-				next := newWorld(t, worldOption{reg: builtin.Registry()})
+				next := newWorld(t, loaded())
 				next.create(ctx, counting(copies))
 				if err := next.svc.RestoreState(ctx, "r", data); err != nil {
 					t.Fatal(err)
@@ -165,7 +170,7 @@ func TestARuntimeThatIsStoppedCarriesAllOver(t *testing.T) {
 				p.to.Store(next)
 				w = next
 			}
-			p.await(300)
+			p.await(200)
 			p.end.Store(true)
 			p.wg.Wait()
 			w.settle("r")
@@ -180,20 +185,20 @@ func TestARuntimeThatIsStoppedCarriesAllOver(t *testing.T) {
 // load loses no event that is accepted afterwards, and refuses none.
 func TestPostersDoNotNoticeThatActorsAreReplaced(t *testing.T) {
 	ctx := context.Background()
-	w := newWorld(t, worldOption{reg: builtin.Registry()})
+	w := newWorld(t, loaded())
 	w.create(ctx, counting(1))
 	data := must[[]byte](t)(w.svc.SnapshotState(ctx, "r"))
 	var p posters
 	p.to.Store(w)
 	p.start(t, 3)
-	for range 20 {
+	for range 10 {
 		p.await(50)
 		if err := w.svc.RestoreState(ctx, "r", data); err != nil {
 			t.Fatal(err)
 		}
 	}
 	before := p.accepted.Load()
-	p.await(300)
+	p.await(200)
 	p.end.Store(true)
 	p.wg.Wait()
 	w.settle("r")

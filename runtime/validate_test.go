@@ -384,7 +384,7 @@ func TestCheckGroupbyType(t *testing.T) {
 
 func TestCheckHostileDefinitions(t *testing.T) {
 	var many, chain strings.Builder
-	for i := range 50_000 {
+	for i := range 20_000 {
 		fmt.Fprintf(&many, `{"name":"a%d","type":"nope%d"},`, i, i)
 		fmt.Fprintf(&chain, `{"from":"a%d","to":"a%d"},`, i, i+1)
 	}
@@ -396,7 +396,7 @@ func TestCheckHostileDefinitions(t *testing.T) {
 	}{
 		"too many actors":                    {`{"name":"r","actors":[` + actors + `],"links":[{"from":"a1","to":"a2"}]}`, want{"too-many-actors"}},
 		"a long chain of strangers":          {`{"name":"r","actors":[{"name":"a1","type":"pass"}],"links":[` + links + `]}`, want{"links-without-actor"}},
-		"a circle of fifty thousand":         {`{"name":"r","actors":[{"name":"a1","type":"pass"}],"links":[` + links + `,{"from":"a50000","to":"a0"}]}`, want{"links-without-actor", "circular-links"}},
+		"a circle of twenty thousand":        {`{"name":"r","actors":[{"name":"a1","type":"pass"}],"links":[` + links + `,{"from":"a20000","to":"a0"}]}`, want{"links-without-actor", "circular-links"}},
 		"copies of copies":                   {`{"name":"r","actors":[` + strings.TrimSuffix(strings.Repeat(`{"name":"a","type":"pass","copies":1000},`, 11), ",") + `],"links":[{"from":"a","to":"b"}]}`, want{"too-many-actors", "duplicate-actor-names", "links-without-actor"}},
 		"copies of the runtime":              {strings.Replace(two(`"copies":100`), `{`, `{"distribution":{"mode":"duplicate","copies":1000},`, 1), want{"too-many-actors"}},
 		"copies beyond every integer":        {two(`"copies":1e400`), want{"invalid-actor-option"}},

@@ -70,11 +70,11 @@ func TestAuditOfPackageClaims(t *testing.T) {
 	var got []item
 	for _, i := range items {
 		if strings.HasPrefix(i.Event, "job.package") && i.Actor != "system" {
-			var detail struct{ Packages []string }
-			if err := json.Unmarshal(i.Payload, &detail); err != nil {
+			var payload struct{ Detail struct{ Packages []string } }
+			if err := json.Unmarshal(i.Payload, &payload); err != nil {
 				t.Fatal(err)
 			}
-			got = append(got, item{i.Event, i.FQN, i.Actor, strings.Join(detail.Packages, " ")})
+			got = append(got, item{i.Event, i.FQN, i.Actor, strings.Join(payload.Detail.Packages, " ")})
 		}
 	}
 	want := []item{

@@ -176,7 +176,7 @@ func (a *api) applicationLogs(ctx context.Context, in logsIn) (output, error) {
 	if err != nil {
 		return output{}, err
 	}
-	return output{Logs: view.TutumApplicationLog(s, lines, in.Tail.or(-1))}, nil
+	return output{Logs: view.TutumApplicationLog(s, lines, in.Tail.or(-1), a.p.Now())}, nil
 }
 
 // redeployIn is what a redeploy may change.

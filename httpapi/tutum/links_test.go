@@ -220,6 +220,22 @@ func TestLogs(t *testing.T) {
 		odd := neo.created(`{"image":"worker","run_command":"hex=610a62ff63e4bd0a"}`)
 		neo.get(neo.con(odd, 0).uri()+"logs/").is(200, `{"logs":"a\nb`+"\ufffd"+`c`+"\ufffd\ufffd"+`\n"}`)
 	})
+	in(t, func(e *env) { // of an application: those of its containers that are listed
+		neo := e.neo()
+		a := neo.created(`{"image":"worker","target_num_containers":2,"run_command":"lines=2000"}`)
+		if got := neo.get(a.uri()+"logs/").is(200, "").object().text("logs"); strings.Count(got, "\n") != 4000 {
+			t.Errorf("%d lines", strings.Count(got, "\n"))
+		}
+		neo.delete(neo.con(a, 1).uri()).is(202, "")
+		e.settle()
+		if got := neo.get(a.uri()+"logs/").is(200, "").object().text("logs"); strings.Count(got, "[worker-2] ") != 2000 {
+			t.Errorf("of one that has just gone: %d lines in all", strings.Count(got, "\n"))
+		}
+		e.pass(5 * time.Minute)
+		if got := neo.get(a.uri()+"logs/").is(200, "").object().text("logs"); strings.Count(got, "[worker-1] ") != 2000 || strings.Contains(got, "[worker-2] ") {
+			t.Errorf("of one that is not listed any more: %d lines in all", strings.Count(got, "\n"))
+		}
+	})
 	in(t, func(e *env) { // the newest 1 MiB, cut at the start of a line
 		neo := e.neo()
 		a := neo.created(`{"image":"worker","run_command":"lines=150000"}`)

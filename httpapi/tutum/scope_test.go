@@ -94,6 +94,11 @@ func TestWhatThePolicyRefuses(t *testing.T) {
 				got.fails(403, "You may not "+r.method+" "+r.try(uuid)+".")
 			}
 		}
+		reader("read, stop")
+		e.neo().delete(c.uri()).is(403, "") // it changes the target of its application
+		reader("read, update")
+		e.neo().post(c.uri()+"stop/", nil).is(403, "")
+		e.neo().patch(a.uri(), `{"autorestart":"OFF"}`).is(202, "")
 		reader("start")
 		for _, r := range rows {
 			if r.method != "GET" {

@@ -132,11 +132,17 @@ const (
 	SlotStays             // recovery decides, as after any end, whether the slot gets another instance
 )
 
-// DeleteInstance ends an instance for good. Kinds: NotFound, Denied, FailedState
-// for one that is ending already, what a condition returned, Unavailable.
+// DeleteInstance ends an instance for good: whoever takes the slot with it
+// updates the workload, whoever leaves it stops an instance. Kinds: NotFound,
+// Denied, FailedState for one that is ending already, what a condition returned,
+// Unavailable.
 func (s *Service) DeleteInstance(ctx context.Context, id string, fate Fate, conds ...Cond) (*Snapshot, error) {
 	const op = "workload.DeleteInstance"
-	return s.onInstance(ctx, op, id, policy.Stop, conds, func(e *edit, n, k int) error {
+	action := policy.Update
+	if fate == SlotStays {
+		action = policy.Stop
+	}
+	return s.onInstance(ctx, op, id, action, conds, func(e *edit, n, k int) error {
 		if e.insts[n].row.Goal == GoalDestroy {
 			return atoll.Errorf(atoll.FailedState, op, "the instance is ending")
 		}

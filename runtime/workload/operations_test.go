@@ -334,7 +334,7 @@ func TestEveryMethodAsksTheGuard(t *testing.T) {
 			_, _, err := r.RedeployInstance(ctx, i, nil)
 			return err
 		}},
-		"DeleteInstance": {policy.Stop, func(ctx context.Context, r *rig, _, i string) error {
+		"DeleteInstance": {policy.Update, func(ctx context.Context, r *rig, _, i string) error {
 			_, err := r.DeleteInstance(ctx, i, workload.SlotGoes)
 			return err
 		}},

@@ -64,13 +64,13 @@ func TestTutumApplicationLog(t *testing.T) {
 	s := whole(running, running)
 	lines := []workload.Line{
 		out("i0", workload.Stdout, "one"), out("i1", workload.Stdout, "long …"), out("i0", workload.Stderr, "two"), out("i1", workload.Stdout, "line"),
-		out("", workload.Stderr, "note"), out("i1", workload.Stdout, "open…"),
+		out("", workload.Stderr, "note"), out("gone", workload.Stdout, "old"), out("i1", workload.Stdout, "open…"),
 	}
 	want := "[web-1] one\n[web-1] two\n[web-2] long line\nnote\n[web-2] open\n"
-	if got := view.TutumApplicationLog(s, lines, -1); got != want {
+	if got := view.TutumApplicationLog(s, lines, -1, time.Now()); got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
-	if got := view.TutumApplicationLog(s, lines, 1); got != "[web-2] open\n" {
+	if got := view.TutumApplicationLog(s, lines, 1, time.Now()); got != "[web-2] open\n" {
 		t.Errorf("the last line is %q", got)
 	}
 }

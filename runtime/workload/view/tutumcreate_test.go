@@ -48,7 +48,7 @@ func TestTutumCreate(t *testing.T) {
 			Stop:    workload.Stop{Grace: 10 * time.Second},
 			Behave: workload.Behave{Index: workload.Ascending, Shrink: workload.IdleFirst, Strict: true, Revive: true, Env: workload.EnvContainer,
 				DirAfter: workload.WhileInSlot, Retain: time.Hour, Tombstone: time.Hour},
-			Logs: workload.LogSpec{InstanceBytes: 1 << 20}, MaxCount: 100,
+			Logs: workload.LogSpec{Lines: 100_000, Bytes: 1 << 20, InstanceBytes: 1 << 20}, MaxCount: 100,
 		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

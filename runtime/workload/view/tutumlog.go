@@ -1,7 +1,9 @@
 package view
 
 import (
+	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/atoll-platform/atoll/runtime/workload"
@@ -24,14 +26,17 @@ func TutumLog(lines []workload.Line, tail int) string {
 	return lastLines(validText(b.String()), tail)
 }
 
-// TutumApplicationLog prints the output of the containers of s, lines behind the
-// unique name of the container that each is of.
-func TutumApplicationLog(s *workload.Snapshot, lines []workload.Line, tail int) string {
+// TutumApplicationLog prints the output of the containers of s that are in lists,
+// lines behind the unique name of the container that each is of.
+func TutumApplicationLog(s *workload.Snapshot, lines []workload.Line, tail int, now time.Time) string {
 	names := map[string]string{}
 	for _, i := range s.Instances {
-		names[i.ID] = TutumContainerName(s, i)
+		if TutumListsContainer(s, i, now) {
+			names[i.ID] = TutumContainerName(s, i)
+		}
 	}
-	return lastLines(validText(prefixed(newest(lines), func(id string) string { return names[id] })), tail)
+	lines = slices.DeleteFunc(slices.Clone(newest(lines)), func(l workload.Line) bool { return l.Instance != "" && names[l.Instance] == "" })
+	return lastLines(validText(prefixed(lines, func(id string) string { return names[id] })), tail)
 }
 
 // newest returns the lines that may still be shown: those of a hundred containers

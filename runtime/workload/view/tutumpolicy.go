@@ -143,7 +143,7 @@ func TutumSpec(t TutumSettings) workload.Spec {
 			Keep: workload.KeepRecord, Index: workload.Ascending, Shrink: workload.IdleFirst, Strict: true, Revive: true,
 			Env: workload.EnvContainer, DirAfter: workload.WhileInSlot, Retain: keep, Tombstone: keep,
 		},
-		Logs:     workload.LogSpec{InstanceBytes: 1 << 20},
+		Logs:     workload.LogSpec{Lines: 100_000, Bytes: tutumLogMax, InstanceBytes: tutumLogMax},
 		MaxCount: t.maxContainers(),
 	}
 }

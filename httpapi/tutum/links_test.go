@@ -238,14 +238,15 @@ func TestLogs(t *testing.T) {
 	})
 	in(t, func(e *env) { // the newest 1 MiB, cut at the start of a line
 		neo := e.neo()
-		a := neo.created(`{"image":"worker","run_command":"lines=150000"}`)
+		a := neo.created(`{"image":"worker","run_command":"lines=1500 dots=1000"}`)
 		got := neo.get(neo.con(a, 0).uri()+"logs/").is(200, "").object().text("logs")
-		if len(got) > 1<<20 || len(got) < 1<<19 || !strings.HasPrefix(got, "line ") || !strings.HasSuffix(got, "\nline 150000\n") {
+		dots := strings.Repeat(".", 1000)
+		if len(got) > 1<<20 || len(got) < 1<<20-1100 || !strings.HasPrefix(got, "line ") || !strings.HasSuffix(got, "\nline 1500"+dots+"\n") {
 			t.Errorf("%d bytes, from %.20q to %q", len(got), got, got[max(0, len(got)-20):])
 		}
 		first, _, _ := strings.Cut(got, "\n")
-		if n := strings.Count(got, "\n"); first != fmt.Sprintf("line %d", 150000-n+1) {
-			t.Errorf("it begins with %q, and has %d lines", first, n)
+		if n := strings.Count(got, "\n"); first != fmt.Sprintf("line %d", 1500-n+1)+dots {
+			t.Errorf("it begins with %.20q, and has %d lines", first, n)
 		}
 	})
 }

@@ -28,6 +28,7 @@ import (
 //	bye=7      the code with which it ends when told to stop
 //	say=text   writes a line
 //	lines=3    writes so many lines, and
+//	dots=9     so many dots in each of them, and
 //	raw=text   then this, without an end
 //	hex=6162   writes these bytes
 //	env        writes its environment, a line for each variable
@@ -90,7 +91,7 @@ func (s *stage) Start(ctx context.Context, r *driver.Run) (driver.Handle, error)
 			fmt.Fprintln(r.Stdout, text)
 		}
 		for i := range number("lines") {
-			fmt.Fprintf(r.Stdout, "line %d\n", i+1)
+			fmt.Fprintf(r.Stdout, "line %d%s\n", i+1, strings.Repeat(".", number("dots")))
 		}
 		fmt.Fprint(r.Stdout, words["raw"])
 		if b, err := hex.DecodeString(words["hex"]); err == nil {

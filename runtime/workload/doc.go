@@ -33,11 +33,17 @@
 // transaction that moves an instance, and never exceeds Total. Ports are rows: no
 // two instances have the same.
 //
+// # Runs on request
+//
+// A workload with Runs is run once at a time, when asked for: by RunOnce, at the
+// times of a Schedule, or when somebody calls Fire with an event that a Trigger
+// is for.
+//
 // # The end of the platform
 //
 // Shutdown stops what runs without changing what is wanted; so does the loss of
 // the process. After Start what ran goes on: such an end is a suspension, which
-// recovery neither answers nor counts. Output, metrics and handles live in
+// recovery neither answers nor counts. Runs that a driver finds alive go on. Output, metrics and handles live in
 // memory alone.
 //
 // # Ownership

@@ -3,11 +3,9 @@ package runtime
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	goruntime "runtime"
 	"testing"
 	"time"
-
 
 	"github.com/atoll-platform/atoll"
 	"github.com/atoll-platform/atoll/actor"

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -136,6 +137,9 @@ func TestSweepOfStrangeRoots(t *testing.T) {
 		os.Symlink("/etc/passwd", root+"/.x.77.run"),
 		syscall.Mkfifo(root+"/.y.78.run", 0o600),
 		os.WriteFile(root+"/.z.79.run", []byte(strings.Repeat("x", 1<<20)), 0o600),
+		os.WriteFile(root+"/.w.80.run.new", nil, 0o600),
+		os.WriteFile(root+"/.v.81.run.new", nil, 0o600),
+		os.Chtimes(root+"/.v.81.run.new", time.Time{}, time.Now().Add(-time.Hour)),
 		os.WriteFile(root+"/file", nil, 0o600),
 		os.MkdirAll(root+"/old/deep/deeper", 0o700),
 		os.Symlink(outside, root+"/old/link"),
@@ -150,6 +154,9 @@ func TestSweepOfStrangeRoots(t *testing.T) {
 	}
 	if _, err := os.Stat(outside + "/precious"); err != nil {
 		t.Error(err)
+	}
+	if half, _ := filepath.Glob(root + "/.*.new"); !slices.Equal(half, []string{root + "/.w.80.run.new"}) {
+		t.Errorf("unfinished records that are left: %v", half)
 	}
 	if swept, err = Sweep(t.Context(), root+"/none", nil); err != nil || swept.Directories != nil {
 		t.Errorf("a root that is not there: %v, %v", swept, err)

@@ -91,12 +91,22 @@ func (h *handle) record() error {
 	r := record{pid: s.pid, start: s.start, session: s.session, boot: bootID(), owner: self().pid, ownerStart: self().start}
 	dir := filepath.Clean(h.run.Dir)
 	file := filepath.Join(filepath.Dir(dir), recordName(filepath.Base(dir), s.pid))
-	if err := os.WriteFile(file, []byte(r.String()), 0o600); err != nil {
+	// Whoever sweeps beside us must not see half a record.
+	half := file + unfinished
+	err := os.WriteFile(half, []byte(r.String()), 0o600)
+	if err == nil {
+		err = os.Rename(half, file)
+	}
+	if err != nil {
+		_ = os.Remove(half)
 		return err
 	}
 	h.file = file
 	return nil
 }
+
+// unfinished ends the name of a record that is being written.
+const unfinished = ".new"
 
 func (h *handle) unrecord() {
 	if h.file != "" {

@@ -9,7 +9,9 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 	"syscall"
+	"time"
 
 	"github.com/atoll-platform/atoll"
 )
@@ -45,6 +47,11 @@ func Sweep(ctx context.Context, root string, keep func(name string) bool) (Swept
 	var errs []error
 	used := map[string]bool{} // directories in which something may run
 	for _, e := range entries {
+		if half, ok := strings.CutSuffix(e.Name(), unfinished); ok && abandoned(e) {
+			if _, ok := parseRecordName(half); ok {
+				_ = r.Remove(e.Name())
+			}
+		}
 		dir, ok := parseRecordName(e.Name())
 		if !ok || !e.Type().IsRegular() || ctx.Err() != nil {
 			continue
@@ -82,6 +89,12 @@ func Sweep(ctx context.Context, root string, keep func(name string) bool) (Swept
 		errs = append(errs, atoll.Wrap(op, err))
 	}
 	return swept, errors.Join(errs...)
+}
+
+// abandoned reports whether nobody is writing a file any more.
+func abandoned(e fs.DirEntry) bool {
+	info, err := e.Info()
+	return err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()) > time.Minute
 }
 
 // readRecord reads a file that may be anything.

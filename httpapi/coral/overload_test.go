@@ -187,18 +187,50 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// BenchmarkOverload posts as fast as 32 connections can to an actor that takes a
-// millisecond of a processor for each event, while 32 others send theirs a few
+// BenchmarkOverload posts as fast as 32 connections can to an actor that takes two
+// milliseconds of a processor for each event, while 32 others send theirs a few
 // bytes at a time. It reports how long accepted and refused requests take, and how
-// many were offered for each one accepted.
+// many were offered for each one accepted. Beside it stands a handler that only
+// reads the body while one goroutine keeps a processor busy: what the machine and
+// net/http give under that load.
 func BenchmarkOverload(b *testing.B) {
-	var handled atomic.Int64
-	_, s := overloaded(b, 1000, func(actor.Context, *actor.Event) (*actor.Event, error) {
-		for at := time.Now(); time.Since(at) < time.Millisecond; {
+	busy := func() {
+		for at := time.Now(); time.Since(at) < 2*time.Millisecond; {
 		}
-		handled.Add(1)
-		return nil, nil
+	}
+	b.Run("an actor", func(b *testing.B) {
+		_, s := overloaded(b, 200, func(actor.Context, *actor.Event) (*actor.Event, error) {
+			busy()
+			return nil, nil
+		})
+		overload(b, s)
 	})
+	b.Run("only reading the body", func(b *testing.B) {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			_, _ = io.WriteString(w, `{"action":"Post event","success":true}`)
+		}))
+		b.Cleanup(s.Close)
+		var spinning sync.WaitGroup
+		stop := make(chan struct{})
+		spinning.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					busy()
+				}
+			}
+		})
+		defer spinning.Wait()
+		defer close(stop)
+		overload(b, s)
+	})
+}
+
+// overload posts to s and reports.
+func overload(b *testing.B, s *httptest.Server) {
 	const event = `{"id":"7f3a","origin":"JFK","delay":17}`
 	stop := make(chan struct{})
 	var slow sync.WaitGroup

@@ -3,6 +3,7 @@ package workload_test
 import (
 	"context"
 	goruntime "runtime"
+	"strconv"
 	"testing"
 
 	"github.com/atoll-platform/atoll/internal/store"
@@ -20,7 +21,8 @@ func TestTenThousandComeAndGo(t *testing.T) {
 	if n < 10_000 {
 		n /= 4 // the race detector is slow
 	}
-	st, err := store.Open(append(workload.Tables(), fleet.Tables()...), store.WithHistory(64)) // old rows live in the history
+	const history = 64
+	st, err := store.Open(append(workload.Tables(), fleet.Tables()...), store.WithHistory(history)) // old rows live in the history
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,6 +32,7 @@ func TestTenThousandComeAndGo(t *testing.T) {
 	s.Behave.Retain = 0
 	id := r.create(s, 0, workload.Started).Workload.ID
 	idle := goruntime.NumGoroutine()
+	const passing = 8
 	type round struct{ up, down, runners int }
 	var rounds []round
 	var heaps []uint64
@@ -50,6 +53,11 @@ func TestTenThousandComeAndGo(t *testing.T) {
 		}
 		seen.down, seen.runners = goruntime.NumGoroutine()-idle, r.Runners()
 		rounds = append(rounds, seen)
+		for k := range 2 * history { // how many rows the last commits hold varies from round to round
+			if _, err := r.Update(context.Background(), id, func(d *workload.Desired) error { d.Text = strconv.Itoa(k); return nil }); err != nil {
+				t.Fatal(err)
+			}
+		}
 		goruntime.GC()
 		goruntime.GC()
 		var m goruntime.MemStats
@@ -57,8 +65,8 @@ func TestTenThousandComeAndGo(t *testing.T) {
 		heaps = append(heaps, m.HeapAlloc)
 	}
 	for k, got := range rounds {
-		// One goroutine for a run, and one for its function.
-		if got.up > 2*n || got.down > 0 || got.runners != 0 {
+		// One goroutine for a run, and one for its function; a few may be passing by.
+		if got.up > 2*n+passing || got.down > passing || got.runners != 0 {
 			t.Errorf("round %d: %d goroutines more while %d ran, %d after, %d runs left", k, got.up, n, got.down, got.runners)
 		}
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"net"
 	"path/filepath"
 	"slices"
@@ -10,16 +9,6 @@ import (
 	"github.com/atoll-platform/atoll/platform"
 	"github.com/atoll-platform/atoll/runtime/workload/driver/execdriver"
 )
-
-// processes is the driver of processes, which cleans up after a server that was
-// killed.
-type processes struct{ *execdriver.Driver }
-
-// Sweep ends the processes that an earlier server left running below root.
-func (processes) Sweep(ctx context.Context, root string, keep func(name string) bool) error {
-	_, err := execdriver.Sweep(ctx, root, keep)
-	return err
-}
 
 // workloads are what the configuration means to workloads, and what has to be
 // done once the platform is there.
@@ -43,9 +32,9 @@ func (c config) workloads(addr net.Addr) (opts []platform.Option, after func(*pl
 		if err != nil {
 			return nil, nil, err
 		}
-		opts = append(opts, platform.WithDrivers(processes{d}))
+		opts = append(opts, platform.WithDrivers(d))
 		// Who may create applications may run any command as this process's user.
-		after = func(p *platform.Platform) { p.Images().Ask(processes{d}) }
+		after = func(p *platform.Platform) { p.Images().Ask(d) }
 	}
 	return opts, after, nil
 }

@@ -284,3 +284,22 @@ func FuzzParseRecordName(f *testing.F) {
 		}
 	})
 }
+
+// The method is what a platform calls.
+func TestADriverSweeps(t *testing.T) {
+	root := t.TempDir()
+	if err := os.Mkdir(filepath.Join(root, "old"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	d, err := New(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = d.Close(t.Context()) }()
+	if err := d.Sweep(t.Context(), root, nil); err != nil {
+		t.Fatal(err)
+	}
+	if left, _ := os.ReadDir(root); len(left) != 0 {
+		t.Errorf("left: %v", left)
+	}
+}

@@ -91,6 +91,13 @@ func Sweep(ctx context.Context, root string, keep func(name string) bool) (Swept
 	return swept, errors.Join(errs...)
 }
 
+// Sweep is the function Sweep, in the form in which a platform asks it of the
+// drivers that it has been given: what was found is not told.
+func (d *Driver) Sweep(ctx context.Context, root string, keep func(name string) bool) error {
+	_, err := Sweep(ctx, root, keep)
+	return err
+}
+
 // abandoned reports whether nobody is writing a file any more.
 func abandoned(e fs.DirEntry) bool {
 	info, err := e.Info()

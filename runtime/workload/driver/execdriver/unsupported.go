@@ -39,4 +39,7 @@ func Sweep(context.Context, string, func(name string) bool) (Swept, error) {
 	return Swept{}, unavailable("execdriver.Sweep")
 }
 
+// Sweep has nothing to clean up: nothing was ever started.
+func (d *Driver) Sweep(context.Context, string, func(name string) bool) error { return nil }
+
 func localDir(dir string) bool { return dir == "" || filepath.IsLocal(dir) }

@@ -4,12 +4,15 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	goruntime "runtime"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -44,9 +47,15 @@ func serve(ctx context.Context, t *funcdriver.Task, port int, answer func(line s
 	}
 }
 
-// ask sends one line and reads one.
+// ask sends one line and reads one. A container that is Running has been entered
+// and may have still to listen.
 func ask(address, line string) (string, error) {
+	began := time.Now()
 	c, err := net.DialTimeout("tcp", address, 10*time.Second)
+	for errors.Is(err, syscall.ECONNREFUSED) && time.Since(began) < 10*time.Second {
+		goruntime.Gosched()
+		c, err = net.DialTimeout("tcp", address, 10*time.Second)
+	}
 	if err != nil {
 		return "", err
 	}
@@ -194,7 +203,8 @@ func TestASessionOfAClient(t *testing.T) {
 
 	c.call("POST", w.uri()+"stop/", "{}")
 	c.until(w.uri(), "Stopped")
-	if _, err := ask(first.text("public_dns")+":"+first.outer(), "GET /"); err == nil {
+	if c, err := net.DialTimeout("tcp", first.text("public_dns")+":"+first.outer(), 10*time.Second); err == nil {
+		c.Close()
 		t.Error("a stopped container answers")
 	}
 	c.call("POST", w.uri()+"start/", "")

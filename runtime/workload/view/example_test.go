@@ -52,12 +52,3 @@ func ExampleTutumMay() {
 	// <nil>
 	// cannot start application in state Running
 }
-
-func ExampleSplitCommand() {
-	words, err := view.SplitCommand(`--title "my web" --path '/a b'`)
-	fmt.Printf("%q %v\n", words, err)
-	fmt.Println(view.JoinCommand(words))
-	// Output:
-	// ["--title" "my web" "--path" "/a b"] <nil>
-	// --title 'my web' --path '/a b'
-}

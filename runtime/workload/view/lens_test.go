@@ -415,7 +415,7 @@ func remake(t *rapid.T, s *workload.Snapshot) workload.Spec {
 		if len(found) > 0 {
 			t.Fatal(found)
 		}
-		argv, err := view.SplitCommand(a.Entrypoint + " " + a.RunCommand)
+		argv, err := driver.SplitWords(a.Entrypoint + " " + a.RunCommand)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -135,7 +135,7 @@ func (f *findings) command(path string, line *string) string {
 	}
 	if utf8.RuneCountInString(*line) > tutumCommandMax {
 		f.add(path, "size", "%s has at most %d characters", path, tutumCommandMax)
-	} else if _, err := SplitCommand(*line); err != nil {
+	} else if _, err := driver.SplitWords(*line); err != nil {
 		f.add(path, "form", "%s: %s", path, err.(*atoll.Error).Msg)
 	} else if strings.ContainsRune(*line, 0) {
 		f.add(path, "form", "%s has no zero byte", path)

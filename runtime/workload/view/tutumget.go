@@ -238,13 +238,13 @@ func tutumCommand(spec *workload.Spec) (entrypoint, command string) {
 		return "", p.Shell
 	}
 	if p.Entrypoint != "" || p.Command != "" {
-		e, err1 := SplitCommand(p.Entrypoint)
-		c, err2 := SplitCommand(p.Command)
+		e, err1 := driver.SplitWords(p.Entrypoint)
+		c, err2 := driver.SplitWords(p.Command)
 		if err1 == nil && err2 == nil && slices.Equal(append(e, c...), p.Argv) {
 			return p.Entrypoint, p.Command
 		}
 	}
-	return "", JoinCommand(p.Argv)
+	return "", driver.JoinWords(p.Argv)
 }
 
 func tutumPorts(ports []driver.Port) []TutumPort {

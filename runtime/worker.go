@@ -34,6 +34,7 @@ type worker struct {
 const (
 	quantum  = 512 // events of an activation
 	lingers  = 4   // looks at an empty mailbox before it is left
+	trickle  = 16  // events that are few for a mailbox that is busy
 	tickCost = 2 * quantum
 )
 
@@ -139,6 +140,15 @@ func (w *worker) drive(i *Instance) {
 			continue
 		case b.pos < len(b.out) || len(b.in) > 0:
 			if b.pos == len(b.out) {
+				if len(b.in) < trickle && looks == 0 && spent >= maxChunk && w.q.quiet() {
+					// Those who post are as fast as the worker: let them get ahead,
+					// else both meet at the lock for each event.
+					looks++
+					i.mu.Unlock()
+					goruntime.Gosched()
+					i.mu.Lock()
+					continue
+				}
 				b.in, b.out, b.pos = b.out[:0], b.in, 0
 				b.limits(&i.tenant.eng.o)
 			}

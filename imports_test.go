@@ -38,6 +38,7 @@ var layers = map[string][]string{
 		"runtime/workload", "runtime/workload/driver", "runtime/workload/driver/funcdriver", "runtime/fabric"},
 	"platform/platformtest": {"", "policy", "actor", "tenancy", "runtime", "runtime/workload", "platform", "httpapi"},
 	"httpapi/rest":          {"", "policy"},
+	"httpapi/rest/resttest": {"httpapi/rest"},
 	"httpapi/coral":         {"", "policy", "actor", "tenancy", "runtime", "runtime/fleet", "platform", "httpapi/rest"},
 	"httpapi/apcera":        {"", "policy", "tenancy", "platform", "httpapi/rest"},
 	"httpapi/tutum": {"", "policy", "tenancy", "runtime/fleet", "runtime/workload", "runtime/workload/driver", "runtime/workload/view", "runtime/fabric",

@@ -4,17 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/atoll-platform/atoll/httpapi"
 	"github.com/atoll-platform/atoll/httpapi/rest"
+	"github.com/atoll-platform/atoll/httpapi/rest/resttest"
 	"github.com/atoll-platform/atoll/platform"
 	"github.com/atoll-platform/atoll/platform/platformtest"
 	"github.com/atoll-platform/atoll/policy"
@@ -175,7 +173,7 @@ func (r *reply) check() {
 		t.Errorf("%s answered %d %s: %s", r.Call, r.Status, fault, r.Body)
 	}
 	if r.Status >= 400 {
-		if id, _ := decoded(t, r.Body).(map[string]any)["request_id"].(string); id != h.Get("X-Request-Id") {
+		if id, _ := resttest.Decode(t, r.Body).(map[string]any)["request_id"].(string); id != h.Get("X-Request-Id") {
 			t.Errorf("%s: request_id %q, header %q", r.Call, id, h.Get("X-Request-Id"))
 		}
 	}
@@ -225,12 +223,11 @@ func (r *reply) is(status int, want string) *reply {
 		t.Fatalf("%s answered %d, want %d: %s", r.Call, r.Status, status, r.Body)
 	}
 	if want != "" {
-		expected := decoded(t, want)
-		if diff := cmp.Diff(expected, masked(expected, decoded(t, r.Body))); diff != "" {
+		if diff := resttest.Diff(resttest.Decode(t, want), resttest.Decode(t, r.Body)); diff != "" {
 			t.Fatalf("%s answered %d (-want +got):\n%s", r.Call, status, diff)
 		}
 	}
-	shown.add(&r.access, status)
+	contract.Show(&r.access, r.method, status)
 	return r
 }
 
@@ -249,44 +246,4 @@ func (r *reply) fails(status int, message, more string) *reply {
 		r.e.t.Fatal(err)
 	}
 	return r.is(status, string(text))
-}
-
-// masked puts "*" where want has it and got has a text.
-func masked(want, got any) any {
-	switch w := want.(type) {
-	case string:
-		if s, ok := got.(string); ok && w == "*" && s != "" {
-			return "*"
-		}
-	case []any:
-		if g, ok := got.([]any); ok && len(g) == len(w) {
-			for i := range g {
-				g[i] = masked(w[i], g[i])
-			}
-		}
-	case map[string]any:
-		if g, ok := got.(map[string]any); ok {
-			for k := range w {
-				if v, ok := g[k]; ok {
-					g[k] = masked(w[k], v)
-				}
-			}
-		}
-	}
-	return got
-}
-
-// decoded reads JSON and keeps the text of numbers.
-func decoded(t testing.TB, text string) any {
-	t.Helper()
-	dec := json.NewDecoder(strings.NewReader(text))
-	dec.UseNumber()
-	var v any
-	if err := dec.Decode(&v); err != nil {
-		t.Fatalf("not JSON: %v: %s", err, text)
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		t.Fatalf("more than one JSON value: %s", text)
-	}
-	return v
 }

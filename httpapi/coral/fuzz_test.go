@@ -70,7 +70,7 @@ func ask(h *httpapi.Handler, method, target, body string, header ...string) (sta
 func FuzzRequests(f *testing.F) {
 	f.Add("GET", "/", "", "application/json")
 	for _, r := range rows {
-		f.Add(r.method(), r.try, "{}", "application/json")
+		f.Add(r.Method(), r.try, "{}", "application/json")
 	}
 	f.Add("POST", "/api/runtimes?dry-run=true", pair("x"), "")
 	f.Add("POST", "/api/runtimes/r/actors/sum/shunt", `{"n":1e999}`, "application/json")

@@ -4,22 +4,18 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
-	"io"
 	"log/slog"
-	"maps"
 	"regexp"
-	"slices"
+	goruntime "runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/atoll-platform/atoll/httpapi"
 	"github.com/atoll-platform/atoll/httpapi/rest"
+	"github.com/atoll-platform/atoll/httpapi/rest/resttest"
 	"github.com/atoll-platform/atoll/platform"
 	"github.com/atoll-platform/atoll/platform/platformtest"
 	"github.com/atoll-platform/atoll/tenancy"
@@ -34,8 +30,8 @@ type env struct {
 	clock *clock
 
 	mu   sync.Mutex
-	last rest.Access       // of the newest call
-	ids  map[string]string // UUIDs by the numbers that stand for them
+	last rest.Access      // of the newest call
+	ids  resttest.Numbers // of UUIDs
 }
 
 // clock is the time of a platform under test.
@@ -91,7 +87,7 @@ func open(t *testing.T, opts ...platform.Option) *env {
 
 func bare(t *testing.T, opts []platform.Option, more ...httpapi.Option) *env {
 	t.Helper()
-	e := &env{t: t, log: &logBuffer{}, clock: &clock{}, ids: map[string]string{}}
+	e := &env{t: t, log: &logBuffer{}, clock: &clock{}, ids: resttest.Numbers{Form: uuidForm, Keep: implicitID}}
 	e.clock.ns.Store(morning.UnixNano())
 	base := []platform.Option{
 		platform.WithClock(e.clock.now),
@@ -247,13 +243,12 @@ func (r *reply) is(status int, want string) *reply {
 		t.Fatalf("%s answered %d, want %d: %s", r.Call, r.Status, status, r.Body)
 	}
 	if want != "" {
-		expected := r.e.numbered(decoded(t, want))
-		got := masked(expected, r.e.numbered(decoded(t, r.Body)))
-		if diff := cmp.Diff(expected, got); diff != "" {
+		expected := r.e.ids.In(resttest.Decode(t, want))
+		if diff := resttest.Diff(expected, r.e.ids.In(resttest.Decode(t, r.Body))); diff != "" {
 			t.Fatalf("%s answered %d (-want +got):\n%s", r.Call, status, diff)
 		}
 	}
-	shown.add(&r.access, r.sent, status)
+	contract.Show(&r.access, r.sent, status)
 	return r
 }
 
@@ -278,88 +273,17 @@ func (r *reply) fails(status int, action, reason string, details ...string) *rep
 // id is the UUID that a number stands for.
 func (e *env) id(number string) string {
 	e.t.Helper()
-	for id, n := range e.ids {
-		if n == number {
-			return id
-		}
+	id, ok := e.ids.ID(number)
+	if !ok {
+		e.t.Fatalf("nothing is numbered %s", number)
 	}
-	e.t.Fatalf("nothing is numbered %s", number)
-	return ""
+	return id
 }
 
 var uuidForm = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
 
 // implicitID is the one id that is the same on every platform.
 const implicitID = "fb5ffab3-3759-4dd7-9d56-0ce2ee7b369f"
-
-// numbered puts numbers in the place of UUIDs, in the order of the text.
-func (e *env) numbered(v any) any {
-	switch v := v.(type) {
-	case string:
-		return uuidForm.ReplaceAllStringFunc(v, func(id string) string {
-			if id == implicitID {
-				return id
-			}
-			if e.ids[id] == "" {
-				e.ids[id] = fmt.Sprintf("#%d", len(e.ids)+1)
-			}
-			return e.ids[id]
-		})
-	case []any:
-		out := make([]any, len(v))
-		for i := range v {
-			out[i] = e.numbered(v[i])
-		}
-		return out
-	case map[string]any:
-		out := make(map[string]any, len(v))
-		for _, k := range slices.Sorted(maps.Keys(v)) {
-			out[e.numbered(k).(string)] = e.numbered(v[k])
-		}
-		return out
-	}
-	return v
-}
-
-// masked puts "*" where want has it and got has a text.
-func masked(want, got any) any {
-	switch w := want.(type) {
-	case string:
-		if s, ok := got.(string); ok && w == "*" && s != "" {
-			return "*"
-		}
-	case []any:
-		if g, ok := got.([]any); ok && len(g) == len(w) {
-			for i := range g {
-				g[i] = masked(w[i], g[i])
-			}
-		}
-	case map[string]any:
-		if g, ok := got.(map[string]any); ok {
-			for k := range w {
-				if v, ok := g[k]; ok {
-					g[k] = masked(w[k], v)
-				}
-			}
-		}
-	}
-	return got
-}
-
-// decoded reads JSON and keeps the text of numbers.
-func decoded(t testing.TB, text string) any {
-	t.Helper()
-	dec := json.NewDecoder(strings.NewReader(text))
-	dec.UseNumber()
-	var v any
-	if err := dec.Decode(&v); err != nil {
-		t.Fatalf("not JSON: %v: %s", err, text)
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		t.Fatalf("more than one JSON value: %s", text)
-	}
-	return v
-}
 
 // pair is the smallest runtime: what is posted to in is summed up by sum.
 func pair(name string) string {
@@ -369,7 +293,7 @@ func pair(name string) string {
 // eventually waits for what other goroutines do.
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !done(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(10 * time.Second); !done(); goruntime.Gosched() {
 		if time.Now().After(deadline) {
 			t.Fatalf("never: %s", what)
 		}

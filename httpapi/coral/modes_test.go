@@ -40,7 +40,7 @@ func TestDenyAllLetsNobodyIn(t *testing.T) {
 	e := populated(t, []platform.Option{platform.WithAuthentication(tenancy.DenyAll)}, httpapi.WithLimits(rest.Limits{BadLogins: -1}))
 	for _, r := range rows {
 		for _, c := range []caller{e.nobody(), e.as("root")} {
-			c.do(r.method(), r.try, nil).fails(401, "", "Valid credentials are required.")
+			c.do(r.Method(), r.try, nil).fails(401, "", "Valid credentials are required.")
 		}
 	}
 	e.as("root").get("/api/nothing").fails(404, "", "There is nothing at /api/nothing.")

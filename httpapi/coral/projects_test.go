@@ -28,7 +28,7 @@ func TestTheLifeOfAProject(t *testing.T) {
 			}
 			e.clock.advance(time.Minute)
 			changed := `{"id":"#1","name":"zion","owner":"#2","description":"the city","definitions":[` + pair("later") + `],"runtimes":["#3"],"created":"` + at0 + `","updated":"2015-01-21T12:19:08.791"}`
-			e.numbered(e.id("#1") + runtime.ID)
+			e.ids.In(e.id("#1") + runtime.ID)
 			neo.do(verb, "/api/projects/matrix", `{"name":"zion","description":"the city","definitions":[`+pair("later")+`],"owner":"mia"}`).
 				is(200, `{"action":"Update project","success":true,"definition":`+changed+`}`)
 			neo.do(verb, "/api/projects/zion", `{}`).is(200, `{"action":"Update project","success":true,"definition":`+changed+`}`)

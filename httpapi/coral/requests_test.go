@@ -106,7 +106,7 @@ func TestPathsAndVerbs(t *testing.T) {
 
 	routes := map[string][]string{}
 	for _, r := range rows {
-		for route := range strings.SplitSeq(r.routes, ", ") {
+		for route := range strings.SplitSeq(r.Routes, ", ") {
 			method, path, _ := strings.Cut(route, " ")
 			routes[path] = append(routes[path], method)
 		}

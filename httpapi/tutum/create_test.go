@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/atoll-platform/atoll/httpapi/rest/resttest"
 )
 
 func TestNewApplicationsThatAreNotValid(t *testing.T) {
@@ -138,7 +140,7 @@ func TestNewApplications(t *testing.T) {
 		for name, tt := range tests {
 			a := e.neo().create(tt.body)
 			for member, want := range tt.want {
-				if diff := cmp.Diff(decoded(t, want), a[member]); diff != "" {
+				if diff := cmp.Diff(resttest.Decode(t, want), a[member]); diff != "" {
 					t.Errorf("%s: %s (-want +got):\n%s", name, member, diff)
 				}
 			}

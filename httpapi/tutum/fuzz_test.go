@@ -101,8 +101,8 @@ func FuzzCreate(f *testing.F) {
 }
 
 func FuzzRequests(f *testing.F) {
-	for _, r := range rows {
-		f.Add(r.method, r.try(noSuch), "{}", "application/json")
+	for _, r := range contract.Rows {
+		f.Add(r.Method(), target(&r, noSuch), "{}", "application/json")
 	}
 	for _, query := range []string{"limit=0&offset=1", "limit=99999999999999999999", "name=a&state=Stopped+with+errors&uuid__startswith=A", "application__uuid__startswith=%41&limit=1", "tail=3", "a=%zz", ";", "limit=-1&=&&x"} {
 		f.Add("GET", apps+"?"+query, "", "")

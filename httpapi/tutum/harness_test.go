@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
 	"regexp"
 	"slices"
@@ -14,10 +13,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/atoll-platform/atoll/httpapi"
 	"github.com/atoll-platform/atoll/httpapi/rest"
+	"github.com/atoll-platform/atoll/httpapi/rest/resttest"
 	"github.com/atoll-platform/atoll/platform"
 	"github.com/atoll-platform/atoll/platform/platformtest"
 	"github.com/atoll-platform/atoll/runtime/fabric"
@@ -42,8 +40,8 @@ type env struct {
 	stage *stage
 
 	mu   sync.Mutex
-	last rest.Access       // of the newest call
-	ids  map[string]string // uuids by the numbers that stand for them
+	last rest.Access      // of the newest call
+	ids  resttest.Numbers // of uuids
 }
 
 // in runs a test in virtual time, on a platform with the administrator root
@@ -55,7 +53,7 @@ func in(t *testing.T, fn func(e *env), opts ...platform.Option) {
 
 func start(t *testing.T, opts []platform.Option, more ...httpapi.Option) *env {
 	t.Helper()
-	e := &env{t: t, ids: map[string]string{}, stage: &stage{starts: map[string]int{}}}
+	e := &env{t: t, ids: resttest.Numbers{Form: uuidForm}, stage: &stage{starts: map[string]int{}}}
 	e.p = platformtest.New(t, append([]platform.Option{platform.WithDrivers(e.stage)}, opts...)...)
 	for _, i := range images {
 		if err := e.p.Images().Register(i); err != nil {
@@ -181,7 +179,7 @@ type object map[string]any
 
 func (r *reply) object() object {
 	r.e.t.Helper()
-	o, ok := decoded(r.e.t, r.Body).(map[string]any)
+	o, ok := resttest.Decode(r.e.t, r.Body).(map[string]any)
 	if !ok {
 		r.e.t.Fatalf("%s answered no object: %s", r.Call, r.Body)
 	}
@@ -278,13 +276,12 @@ func (r *reply) is(status int, want string) *reply {
 		t.Fatalf("%s answered %d, want %d: %s", r.Call, r.Status, status, r.Body)
 	}
 	if want != "" {
-		expected := r.e.numbered(decoded(t, want))
-		got := masked(expected, r.e.numbered(decoded(t, r.Body)))
-		if diff := cmp.Diff(expected, got); diff != "" {
+		expected := r.e.ids.In(resttest.Decode(t, want))
+		if diff := resttest.Diff(expected, r.e.ids.In(resttest.Decode(t, r.Body))); diff != "" {
 			t.Fatalf("%s answered %d (-want +got):\n%s", r.Call, status, diff)
 		}
 	}
-	shown.add(&r.access, status)
+	contract.Show(&r.access, r.method, status)
 	return r
 }
 
@@ -311,69 +308,3 @@ func (r *reply) fails(status int, text string, fields ...string) *reply {
 }
 
 var uuidForm = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}`)
-
-// numbered puts numbers in the place of uuids, in the order of the text.
-func (e *env) numbered(v any) any {
-	switch v := v.(type) {
-	case string:
-		return uuidForm.ReplaceAllStringFunc(v, func(id string) string {
-			if e.ids[id] == "" {
-				e.ids[id] = fmt.Sprintf("#%d", len(e.ids)+1)
-			}
-			return e.ids[id]
-		})
-	case []any:
-		out := make([]any, len(v))
-		for i := range v {
-			out[i] = e.numbered(v[i])
-		}
-		return out
-	case map[string]any:
-		out := make(map[string]any, len(v))
-		for _, k := range slices.Sorted(maps.Keys(v)) {
-			out[k] = e.numbered(v[k])
-		}
-		return out
-	}
-	return v
-}
-
-// masked puts "*" where want has it and got has a text.
-func masked(want, got any) any {
-	switch w := want.(type) {
-	case string:
-		if s, ok := got.(string); ok && w == "*" && s != "" {
-			return "*"
-		}
-	case []any:
-		if g, ok := got.([]any); ok && len(g) == len(w) {
-			for i := range g {
-				g[i] = masked(w[i], g[i])
-			}
-		}
-	case map[string]any:
-		if g, ok := got.(map[string]any); ok {
-			for k := range w {
-				if v, ok := g[k]; ok {
-					g[k] = masked(w[k], v)
-				}
-			}
-		}
-	}
-	return got
-}
-
-// decoded reads JSON and keeps the text of numbers.
-func decoded(t testing.TB, text string) any {
-	t.Helper()
-	dec := json.NewDecoder(strings.NewReader(text))
-	dec.UseNumber()
-	var v any
-	if err := dec.Decode(&v); err != nil {
-		t.Fatalf("not JSON: %v: %s", err, text)
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		t.Fatalf("more than one JSON value: %s", text)
-	}
-	return v
-}

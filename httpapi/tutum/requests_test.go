@@ -27,12 +27,12 @@ func (e *env) targets() map[string]string {
 	a := e.neo().created(`{"image":"tutum/hello-world"}`)
 	c := e.neo().con(a, 0)
 	out := map[string]string{}
-	for _, r := range rows {
+	for _, r := range contract.Rows {
 		uuid := a.uuid()
-		if strings.Contains(r.path, "/container") {
+		if strings.Contains(r.Path(), "/container") {
 			uuid = c.uuid()
 		}
-		out[r.id] = r.try(uuid)
+		out[r.ID] = target(&r, uuid)
 	}
 	return out
 }
@@ -64,8 +64,8 @@ func TestEveryRowRefusesCallersWhoAreNotKnown(t *testing.T) {
 			"Basic without a colon":          "Basic " + base64.StdEncoding.EncodeToString([]byte("neo")),
 			"Basic with a wrong key":         basic("neo", keys["mia"]),
 		} {
-			for _, r := range rows {
-				a := e.with("Authorization", credentials).do(r.method, targets[r.id], nil)
+			for _, r := range contract.Rows {
+				a := e.with("Authorization", credentials).do(r.Method(), targets[r.ID], nil)
 				if a.Status != 401 {
 					t.Fatalf("%s: %s answered %d %s", name, a.Call, a.Status, a.Body)
 				}
@@ -113,9 +113,9 @@ func TestSpellingsOfCredentials(t *testing.T) {
 func TestEveryRowAsksForAnAnswerInJSON(t *testing.T) {
 	in(t, func(e *env) {
 		targets := e.targets()
-		for _, r := range rows {
+		for _, r := range contract.Rows {
 			for _, accept := range []string{"text/html", "application/xml, text/*;q=0.5", "application/json;q=0", "image/png"} {
-				e.neo().with("Accept", accept).do(r.method, targets[r.id], nil).fails(415, "Only application/json can be returned.")
+				e.neo().with("Accept", accept).do(r.Method(), targets[r.ID], nil).fails(415, "Only application/json can be returned.")
 			}
 		}
 		for _, accept := range []string{"", "*/*", "application/*", "application/json", "Application/JSON; charset=utf-8", "text/html, application/json;q=0.1", "text/html,*/*;q=0.8"} {
@@ -128,22 +128,22 @@ func TestEveryRowBoundsItsBody(t *testing.T) {
 	in(t, func(e *env) {
 		targets := e.targets()
 		large := `{"x":"` + strings.Repeat("x", wholeBody-7) + `"}`
-		for _, r := range rows {
-			e.neo().do(r.method, targets[r.id], large).fails(413, "The body is larger than the limit.")
-			if !r.body {
+		for _, r := range contract.Rows {
+			e.neo().do(r.Method(), targets[r.ID], large).fails(413, "The body is larger than the limit.")
+			if !r.Body {
 				continue
 			}
 			for _, typ := range []string{"text/plain", "application/x-www-form-urlencoded", "application/jsonx"} {
-				e.neo().with("Content-Type", typ).do(r.method, targets[r.id], `{}`).fails(415, "Only application/json is accepted.")
+				e.neo().with("Content-Type", typ).do(r.Method(), targets[r.ID], `{}`).fails(415, "Only application/json is accepted.")
 			}
-			e.neo().with("Content-Encoding", "gzip").do(r.method, targets[r.id], `{}`).fails(415, "Only application/json is accepted.")
+			e.neo().with("Content-Encoding", "gzip").do(r.Method(), targets[r.ID], `{}`).fails(415, "Only application/json is accepted.")
 			for name, body := range map[string]string{
 				"an array": `[{}]`, "a text": `"x"`, "a number": `1`, "null": `null`, "half an object": `{"a":`, "trailing text": `{} x`,
 				"two objects": `{}{}`, "a comma too many": `{"a":1,}`, "bytes that are no text": "{\"a\":\"\xff\"}", "a byte order mark": "\ufeff{}",
 				"a control character": "{\"a\":\"\x01\"}", "deep nesting": `{"a":` + strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000) + `}`,
 			} {
-				if a := e.neo().do(r.method, targets[r.id], body); a.Status != 400 {
-					t.Errorf("%s with %s: %d %s", r.id, name, a.Status, a.Body)
+				if a := e.neo().do(r.Method(), targets[r.ID], body); a.Status != 400 {
+					t.Errorf("%s with %s: %d %s", r.ID, name, a.Status, a.Body)
 				} else {
 					a.is(400, `{"error":"*"}`)
 				}
@@ -256,8 +256,8 @@ func TestPathsAndMethods(t *testing.T) {
 func TestHEADAnswersAsGETWithoutABody(t *testing.T) {
 	in(t, func(e *env) {
 		for id, target := range e.targets() {
-			for _, r := range rows {
-				if r.id != id || r.method != "GET" {
+			for _, r := range contract.Rows {
+				if r.ID != id || r.Method() != "GET" {
 					continue
 				}
 				get, head := e.neo().get(target), e.neo().do("HEAD", target, nil)
@@ -282,8 +282,8 @@ func TestEveryRowIsBounded(t *testing.T) {
 				t.Fatal("nothing was ever too much")
 			}
 		}
-		for _, r := range rows {
-			a := e.neo().do(r.method, targets[r.id], nil)
+		for _, r := range contract.Rows {
+			a := e.neo().do(r.Method(), targets[r.ID], nil)
 			a.fails(429, "Too many calls. Slow down.")
 			if a.Header.Get("Retry-After") == "" {
 				t.Errorf("%s: 429 without Retry-After", a.Call)
@@ -325,18 +325,18 @@ func TestAPlatformThatEnds(t *testing.T) {
 		if err := e.p.Workloads().Shutdown(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		for _, r := range rows {
+		for _, r := range contract.Rows {
 			body := any(nil)
-			if r.body {
+			if r.Body {
 				body = `{}`
 			}
-			if r.id == "T2" {
+			if r.ID == "T2" {
 				body = `{"image":"worker"}`
 			}
-			if r.id == "T4" {
+			if r.ID == "T4" {
 				body = `{"target_num_containers":2}`
 			}
-			if a := e.neo().do(r.method, targets[r.id], body); r.method == http.MethodGet {
+			if a := e.neo().do(r.Method(), targets[r.ID], body); r.Method() == http.MethodGet {
 				a.is(200, "") // what is there can be read
 			} else {
 				a.is(503, "")
@@ -357,13 +357,16 @@ func TestAPlatformThatEnds(t *testing.T) {
 		if err := h.Shutdown(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		ops, _ := table(t)
-		for _, r := range rows {
+		ops, _, err := contract.Operations()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range contract.Rows {
 			w := httptest.NewRecorder()
-			h.ServeHTTP(w, httptest.NewRequest(r.method, targets[r.id], nil))
-			shown.add(&rest.Access{Operation: ops[r.id].ID}, w.Code) // it is answered before the row is looked for
+			h.ServeHTTP(w, httptest.NewRequest(r.Method(), targets[r.ID], nil))
+			contract.Show(&rest.Access{Operation: ops[r.ID].ID}, r.Method(), w.Code) // it is answered before the row is looked for
 			if w.Code != 503 || w.Header().Get("Retry-After") == "" || w.Body.String() != `{"error":"The server is shutting down."}` {
-				t.Errorf("%s: %d %v %s", r.id, w.Code, w.Header(), w.Body)
+				t.Errorf("%s: %d %v %s", r.ID, w.Code, w.Header(), w.Body)
 			}
 		}
 	})

@@ -17,25 +17,25 @@ func TestObjectsOfOthersAreNotThere(t *testing.T) {
 		a := e.neo().created(`{"image":"worker"}`)
 		c := e.neo().con(a, 0)
 		for _, who := range []string{"mia", "root"} { // administrators too
-			for _, r := range rows {
-				if r.id == "T1" || r.id == "T2" || r.id == "T8" {
+			for _, r := range contract.Rows {
+				if r.ID == "T1" || r.ID == "T2" || r.ID == "T8" {
 					continue
 				}
 				for what, uuid := range map[string]string{"somebody else's": a.uuid(), "nobody's": noSuch, "no uuid": "worker", "one with a slash": "a%2Fb", "a dot": "."} {
 					noun := "application"
-					if strings.Contains(r.path, "/container") {
+					if strings.Contains(r.Path(), "/container") {
 						noun = "container"
 						if uuid == a.uuid() {
 							uuid = c.uuid()
 						}
 					}
 					body := any(nil)
-					if r.id == "T4" {
+					if r.ID == "T4" {
 						body = `{"target_num_containers":3}`
 					}
-					got := e.as(who).do(r.method, r.try(uuid), body)
+					got := e.as(who).do(r.Method(), target(&r, uuid), body)
 					if got.Status != 404 {
-						t.Errorf("%s for %s of %s: %d %s", r.id, who, what, got.Status, got.Body)
+						t.Errorf("%s for %s of %s: %d %s", r.ID, who, what, got.Status, got.Body)
 						continue
 					}
 					got.fails(404, "There is no "+noun+" "+strings.ReplaceAll(uuid, "%2F", "/")+".")
@@ -76,22 +76,22 @@ func TestWhatThePolicyRefuses(t *testing.T) {
 			version++
 		}
 		reader("read")
-		for _, r := range rows {
+		for _, r := range contract.Rows {
 			uuid := a.uuid()
-			if strings.Contains(r.path, "/container") {
+			if strings.Contains(r.Path(), "/container") {
 				uuid = c.uuid()
 			}
 			body := any(nil)
-			switch r.id {
+			switch r.ID {
 			case "T2":
 				body = `{"image":"worker"}`
 			case "T4":
 				body = `{"target_num_containers":2}`
 			}
-			if got := e.neo().do(r.method, r.try(uuid), body); r.method == "GET" {
+			if got := e.neo().do(r.Method(), target(&r, uuid), body); r.Method() == "GET" {
 				got.is(200, "")
 			} else {
-				got.fails(403, "You may not "+r.method+" "+r.try(uuid)+".")
+				got.fails(403, "You may not "+r.Method()+" "+target(&r, uuid)+".")
 			}
 		}
 		reader("read, stop")
@@ -100,16 +100,16 @@ func TestWhatThePolicyRefuses(t *testing.T) {
 		e.neo().post(c.uri()+"stop/", nil).is(403, "")
 		e.neo().patch(a.uri(), `{"autorestart":"OFF"}`).is(202, "")
 		reader("start")
-		for _, r := range rows {
-			if r.method != "GET" {
+		for _, r := range contract.Rows {
+			if r.Method() != "GET" {
 				continue
 			}
 			uuid, noun := a.uuid(), "application"
-			if strings.Contains(r.path, "/container") {
+			if strings.Contains(r.Path(), "/container") {
 				uuid, noun = c.uuid(), "container"
 			}
-			got := e.neo().get(r.try(uuid))
-			if !strings.Contains(r.path, "{uuid}") {
+			got := e.neo().get(target(&r, uuid))
+			if !strings.Contains(r.Path(), "{uuid}") {
 				got.is(200, `{"meta":{"limit":25,"next":null,"offset":0,"previous":null,"total_count":0},"objects":[]}`)
 				continue
 			}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	goruntime "runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -103,7 +104,7 @@ func (p *posters) start(t *testing.T, n int) {
 // await waits until p has got so much done.
 func (p *posters) await(more uint64) {
 	for goal := p.accepted.Load() + more; p.accepted.Load() < goal; {
-		time.Sleep(100 * time.Microsecond)
+		goruntime.Gosched()
 	}
 }
 
@@ -216,7 +217,7 @@ func (w *world) settle(ref string) {
 			return
 		}
 		last = st.Messages
-		time.Sleep(time.Millisecond)
+		goruntime.Gosched()
 	}
 }
 

@@ -162,15 +162,15 @@ func TestConfig(t *testing.T) {
 		want config
 		err  string
 	}{
-		"defaults": {want: config{listen: "127.0.0.1:8000", auth: "accept-all", data: "./data", work: "./work", drivers: []string{"func"}, demo: true}},
+		"defaults": {want: config{listen: "127.0.0.1:8000", auth: "accept-all", data: "./data", work: "./instances", drivers: []string{"func"}, demo: true}},
 		"flags": {
 			args: []string{"--listen", "127.0.0.1:9", "--auth", "coral", "--admin", "a:b:c", "--key", "k:" + strings.Repeat("1", 40), "--data", "d", "--work", "w", "--drivers", "func,exec", "--demo=false", "--insecure"},
 			want: config{listen: "127.0.0.1:9", auth: "coral", admin: credential{"a", "b:c"}, keys: []credential{{"k", strings.Repeat("1", 40)}}, data: "d", work: "w", drivers: []string{"func", "exec"}, insecure: true}},
 		"the environment counts where no flag is": {
 			args: []string{"--auth", "coral"}, env: map[string]string{"ATOLL_AUTH": "deny-all", "ATOLL_DEMO": "false", "ATOLL_LISTEN": "[::1]:1"},
-			want: config{listen: "[::1]:1", auth: "coral", data: "./data", work: "./work", drivers: []string{"func"}}},
+			want: config{listen: "[::1]:1", auth: "coral", data: "./data", work: "./instances", drivers: []string{"func"}}},
 		"accept-all stays on loopback":       {args: []string{"--listen", "0.0.0.0:1"}, err: "--insecure"},
-		"accept-all elsewhere when insecure": {args: []string{"--listen", "0.0.0.0:1", "--insecure"}, want: config{listen: "0.0.0.0:1", auth: "accept-all", data: "./data", work: "./work", drivers: []string{"func"}, demo: true, insecure: true}},
+		"accept-all elsewhere when insecure": {args: []string{"--listen", "0.0.0.0:1", "--insecure"}, want: config{listen: "0.0.0.0:1", auth: "accept-all", data: "./data", work: "./instances", drivers: []string{"func"}, demo: true, insecure: true}},
 		"no host is every address":           {args: []string{"--listen", ":1"}, err: "--insecure"},
 		"an unknown mode":                    {args: []string{"--auth", "none"}, err: "--auth"},
 		"an unknown driver":                  {args: []string{"--drivers", "func,vm"}, err: "--drivers"},

@@ -48,7 +48,7 @@ func TestTenThousandComeAndGo(t *testing.T) {
 		scale(n)
 		seen.up = goruntime.NumGoroutine() - idle
 		scale(0)
-		for r.Busy() || goruntime.NumGoroutine() > idle { // the last ones are on their way out
+		for r.Busy() || goruntime.NumGoroutine() > idle+passing { // the last ones are on their way out
 			goruntime.Gosched()
 		}
 		seen.down, seen.runners = goruntime.NumGoroutine()-idle, r.Runners()

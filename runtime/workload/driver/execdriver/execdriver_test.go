@@ -275,9 +275,9 @@ func TestNoDescriptorOfTheDriverIsInherited(t *testing.T) {
 
 func TestKilledFromOutside(t *testing.T) {
 	d := newDriver(t, execdriver.Options{})
-	for name, sig := range map[string]syscall.Signal{"by SIGKILL": syscall.SIGKILL, "by SIGHUP": syscall.SIGHUP} {
+	for name, sig := range map[string]syscall.Signal{"by SIGKILL": syscall.SIGKILL, "by SIGUSR1": syscall.SIGUSR1} {
 		t.Run(name, func(t *testing.T) {
-			j := shell(t, d, "sleep 1000 & echo $!; (trap '' TERM HUP; sleep 1000) & echo $!; echo $$; wait")
+			j := shell(t, d, "sleep 1000 & echo $!; (trap '' TERM USR1; sleep 1000) & echo $!; echo $$; wait")
 			pids := j.pids(t, 3)
 			if err := syscall.Kill(pids[2], sig); err != nil {
 				t.Fatal(err)

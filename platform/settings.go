@@ -168,6 +168,7 @@ type Settings struct {
 	guard *policy.Guard
 	base  map[string]any                 // defaults and options
 	now   atomic.Pointer[map[string]any] // base and the rows
+	body  atomic.Int64                   // MaxBody, which every request asks for
 	mu    sync.Mutex                     // orders reloads
 	level *slog.LevelVar                 // follows the log level; may be nil
 }
@@ -194,7 +195,7 @@ func newSettings(st *store.Store, guard *policy.Guard, given map[string]any, lev
 	if s.base[keySeedNodes] == nil {
 		s.base[keySeedNodes] = []string{net.JoinHostPort(s.base[keyNodeHost].(string), fmt.Sprint(s.base[keyNodePort]))}
 	}
-	s.now.Store(&s.base)
+	s.use(s.base)
 	return s, nil
 }
 
@@ -212,10 +213,16 @@ func (s *Settings) reload() {
 			m[r.ID] = c
 		}
 	}
-	s.now.Store(&m)
+	s.use(m)
 	if s.level != nil {
 		s.level.Set(logLevels[m[keyLogLevel].(string)])
 	}
+}
+
+// use makes m effective. Nobody changes it from then on.
+func (s *Settings) use(m map[string]any) {
+	s.now.Store(&m)
+	s.body.Store(min(m[keyMaxBody].(int64), actor.MaxSize))
 }
 
 var logLevels = map[string]slog.Level{"DEBUG": slog.LevelDebug, "INFO": slog.LevelInfo, "WARN": slog.LevelWarn, "ERROR": slog.LevelError}
@@ -340,7 +347,7 @@ func (s *Settings) milliseconds(key string) func() time.Duration {
 
 // MaxBody is the largest request body in bytes: at most the largest JSON text
 // that anything works on.
-func (s *Settings) MaxBody() int64 { return min(s.number(keyMaxBody), actor.MaxSize) }
+func (s *Settings) MaxBody() int64 { return s.body.Load() }
 
 func describe(key string) (Setting, bool) {
 	for _, d := range settingTable {

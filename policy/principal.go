@@ -94,6 +94,16 @@ func WithPrincipal(ctx context.Context, p *Principal) context.Context {
 	return context.WithValue(ctx, principalKey{}, p)
 }
 
+// PrincipalValue is what a context in which p is the caller answers to key; ok is
+// false if key asks for something else. It is for the Value method of contexts
+// that carry more than the caller, which WithPrincipal would have to wrap.
+func PrincipalValue(p *Principal, key any) (value any, ok bool) {
+	if _, ok := key.(principalKey); ok {
+		return p, true
+	}
+	return nil, false
+}
+
 // PrincipalFrom returns the caller in ctx, or nil: then the embedding program
 // itself calls, and everything is allowed.
 func PrincipalFrom(ctx context.Context) *Principal {

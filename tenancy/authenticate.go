@@ -80,7 +80,13 @@ func (a *Authenticator) Nobody(ctx context.Context) (*policy.Principal, error) {
 			return nil, atoll.Errorf(atoll.Unavailable, "tenancy.Authenticate", "there is no implicit administrator")
 		}
 	}
-	return a.s.principal(a.s.st.View(), principalID{id: u.ID, via: viaImplicit}, builtPrincipal{user: u}), nil
+	if b := a.s.implicit.Load(); b != nil && b.user == u {
+		return b.p, nil
+	}
+	b := &builtPrincipal{user: u}
+	b.p = a.s.principal(a.s.st.View(), principalID{id: u.ID, via: viaImplicit}, *b)
+	a.s.implicit.Store(b)
+	return b.p, nil
 }
 
 // known turns a refusal into the implicit administrator where everybody is let in.

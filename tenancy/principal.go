@@ -50,20 +50,21 @@ func (s *Service) principal(r store.Reader, id principalID, b builtPrincipal) *p
 	if known, ok := s.principals.get(id); ok && known.of(&b) {
 		return known.p
 	}
+	made := b // a copy, so that what is known costs no memory
 	switch {
 	case b.tenant != nil:
-		b.p = tenantPrincipal(r, &b)
+		made.p = tenantPrincipal(r, &made)
 	case b.key != nil && b.key.Kind == WorkloadKey:
-		b.p = workloadPrincipal(&b)
+		made.p = workloadPrincipal(&made)
 	case b.user == nil:
-		b.p = sessionPrincipal(&b)
+		made.p = sessionPrincipal(&made)
 	default:
-		b.p = userPrincipal(r, &b, id.via)
+		made.p = userPrincipal(r, &made, id.via)
 	}
-	slices.SortFunc(b.p.Claims, compareClaims)
-	b.p.Claims = slices.Compact(b.p.Claims)
-	s.principals.put(id, &b)
-	return b.p
+	slices.SortFunc(made.p.Claims, compareClaims)
+	made.p.Claims = slices.Compact(made.p.Claims)
+	s.principals.put(id, &made)
+	return made.p
 }
 
 func compareClaims(a, b policy.Claim) int {

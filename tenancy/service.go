@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/atoll-platform/atoll"
@@ -77,6 +78,7 @@ type Service struct {
 	hash       *hasher
 	verified   *verified
 	principals *recent[principalID, *builtPrincipal]
+	implicit   atomic.Pointer[builtPrincipal] // of the implicit administrator, whom every call without credentials is
 	binds      chan struct{}
 
 	mu         sync.RWMutex // guards dependents

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -23,6 +24,13 @@ import (
 )
 
 func main() {
+	// A platform at rest holds about 2 MB, and under load the garbage of requests
+	// would fill as much again thirty times a second. With this, which is never
+	// touched and so takes no memory of the machine, the collector waits for 16 MB
+	// more of it; a large platform is collected as often as ever.
+	ballast := make([]byte, 16<<20)
+	defer runtime.KeepAlive(ballast)
+
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr); err != nil {

@@ -116,7 +116,19 @@ func (x *exchange) send(status int) {
 	if status != http.StatusNoContent && status != http.StatusNotModified {
 		h["Content-Length"] = intHeader(len(text))
 	}
-	x.writeHead(status)
+	x.whole(status, text)
+}
+
+// whole sends an answer of which all is there.
+func (x *exchange) whole(status int, text []byte) {
+	if f, ok := x.w.(http.Flusher); ok && x.r.ProtoMajor == 1 {
+		// The end of the exchange sees it out, so that the watch can look after all of it.
+		x.held = f
+		x.waits(writing, x.s.bounds.limits.Write)
+		x.head(status)
+	} else {
+		x.writeHead(status)
+	}
 	if x.r.Method != http.MethodHead && len(text) > 0 {
 		n, err := x.w.Write(text)
 		x.written = int64(n)
@@ -128,10 +140,14 @@ func (x *exchange) send(status int) {
 
 // writeHead sends the headers, with a deadline for what follows.
 func (x *exchange) writeHead(status int) {
-	x.leaveBody()
 	if d := x.s.bounds.limits.Write; d > 0 {
 		setDeadline(x.w, writing, time.Now().Add(d))
 	}
+	x.head(status)
+}
+
+func (x *exchange) head(status int) {
+	x.leaveBody()
 	x.sent, x.status = true, status
 	x.w.WriteHeader(status)
 }
@@ -260,14 +276,7 @@ func (x *exchange) foreign(f Response) {
 		disposition(h, h["Content-Type"][0], "")
 		h["Content-Length"] = intHeader(len(f.Body))
 	}
-	x.writeHead(f.Status)
-	if x.r.Method != http.MethodHead && len(f.Body) > 0 {
-		n, err := x.w.Write(f.Body)
-		x.written = int64(n)
-		if err != nil {
-			panic(http.ErrAbortHandler)
-		}
-	}
+	x.whole(f.Status, f.Body)
 }
 
 // validHeader refuses names and values that would break the answer apart.

@@ -127,7 +127,7 @@ func (x *exchange) authenticate() error {
 		if len(key) > 256 {
 			key = key[:256]
 		}
-		if wait := logins.blocked(key, time.Now(), limit); wait > 0 {
+		if wait := logins.blocked(key, x.start, limit); wait > 0 {
 			return &atoll.Error{Kind: atoll.Overloaded, Op: "rest.authenticate", RetryAfter: wait,
 				Msg: "Too many refused logins. Try again later."}
 		}

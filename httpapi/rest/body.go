@@ -95,7 +95,7 @@ func (x *exchange) checkLength() error {
 		}
 		return nil
 	}
-	if n > x.maxBody() {
+	if x.most = x.maxBody(); n > x.most {
 		return errTooLarge
 	}
 	return nil
@@ -108,9 +108,9 @@ func (x *exchange) readBody() error {
 	if x.r.ContentLength == 0 || x.r.Body == nil || x.call.Op.Body == UploadBody {
 		return nil
 	}
-	limit := x.maxBody()
-	x.bodyTime(x.start) // near enough, and spares a look at the clock
-	err := x.readAll(limit)
+	x.waits(reading, x.s.bounds.limits.Body)
+	err := x.readAll(x.most)
+	x.readArmed = !x.waited()
 	if err == nil {
 		x.bodyEnds()
 	}
@@ -157,7 +157,7 @@ func (x *exchange) readAll(limit int64) error {
 		}
 		if len(buf) >= mark {
 			mark = len(buf) + step
-			x.bodyDeadline()
+			x.waits(reading, x.s.bounds.limits.Body)
 		}
 	}
 }
@@ -179,23 +179,17 @@ func (x *exchange) readError(err error) error {
 }
 
 // bodyDeadline gives the caller time to send more.
-func (x *exchange) bodyDeadline() { x.bodyTime(time.Now()) }
-
-func (x *exchange) bodyTime(from time.Time) {
+func (x *exchange) bodyDeadline() {
 	if d := x.s.bounds.limits.Body; d > 0 {
-		x.readUntil = from.Add(d)
-		x.readArmed = setDeadline(x.w, reading, x.readUntil)
+		x.readArmed = setDeadline(x.w, reading, time.Now().Add(d))
 	}
 }
 
-// bodyEnds takes the deadline away, or the connection's watch for a leaving
-// caller would run into it. Where the call ends before, it need not: net/http
-// sets another one before the next request.
+// bodyEnds takes the deadline away, or the connection's look-out for a leaving
+// caller would run into it.
 func (x *exchange) bodyEnds() {
 	x.bodyRead = true
-	until := x.deadline()
-	brief := !until.IsZero() && !until.After(x.readUntil) && x.call.Op.outKind.whole()
-	if x.readArmed && !brief {
+	if x.readArmed {
 		x.readArmed = false
 		setDeadline(x.w, reading, time.Time{})
 	}

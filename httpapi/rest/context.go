@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/atoll-platform/atoll/policy"
 )
 
 type requestIDKey struct{}
@@ -19,6 +21,7 @@ func RequestID(ctx context.Context) string {
 type callContext struct {
 	parent   context.Context
 	id       string
+	caller   *policy.Principal
 	deadline time.Time // zero is none
 
 	mu     sync.Mutex
@@ -61,8 +64,11 @@ func (c *callContext) Err() error {
 	return nil
 }
 
-// Value knows the request id, and what the request's context knows.
+// Value knows the caller, the request id, and what the request's context knows.
 func (c *callContext) Value(key any) any {
+	if v, ok := policy.PrincipalValue(c.caller, key); ok {
+		return v
+	}
 	if key == (requestIDKey{}) {
 		return c.id
 	}

@@ -508,7 +508,10 @@ func (d *decoder) plain(c *codec, v reflect.Value, s string) bool {
 	case shapePointer:
 		v.Set(reflect.New(c.typ.Elem()))
 		return d.plain(c.elem, v.Elem(), s)
-	case shapeString, shapeTime, shapeText:
+	case shapeString:
+		v.SetString(s)
+		return true
+	case shapeTime, shapeText:
 		return d.text(c, v, quotedText(s), s)
 	case shapeBool:
 		low := s

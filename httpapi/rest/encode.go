@@ -73,6 +73,10 @@ func (e *encoder) any(v any) error {
 	if err != nil {
 		return err
 	}
+	if e.depth == 0 && c.shape == shapeStruct && c.noOut == "" && !(c.appends || c.marshals || c.texts) {
+		e.depth = 1
+		return e.object(c.object, rv) // what nearly every answer is
+	}
 	return e.value(c, rv)
 }
 
@@ -218,7 +222,7 @@ func (e *encoder) object(o *object, v reflect.Value) error {
 			}
 			continue
 		}
-		if f.left(fv) {
+		if (f.omitEmpty || f.omitZero || f.codec.shape == shapeOpt) && f.left(fv) {
 			continue
 		}
 		if !first {
@@ -226,6 +230,10 @@ func (e *encoder) object(o *object, v reflect.Value) error {
 		}
 		first = false
 		e.out = append(e.out, f.quoted...)
+		if f.codec.typ == stringType { // most members are
+			e.out = appendQuoted(e.out, fv.String())
+			continue
+		}
 		if err := e.value(f.codec, fv); err != nil {
 			return fmt.Errorf("%s: %w", f.JSON, err)
 		}
@@ -256,6 +264,8 @@ func (f *Field) left(v reflect.Value) bool {
 		return v.IsZero()
 	case f.omitEmpty:
 		switch v.Kind() {
+		case reflect.Pointer:
+			return v.IsNil()
 		case reflect.Slice, reflect.Map, reflect.String, reflect.Array:
 			return v.Len() == 0
 		case reflect.Struct:
@@ -265,6 +275,8 @@ func (f *Field) left(v reflect.Value) bool {
 	}
 	return false
 }
+
+var stringType = reflect.TypeFor[string]()
 
 // mapKey is one key of a map with its text, for sorting.
 type mapKey struct {

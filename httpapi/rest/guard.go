@@ -55,6 +55,9 @@ func crossOrigin(r *http.Request) bool {
 // localPeer reports whether the connection comes from this machine or a
 // listed network. Addresses that are none are unix sockets.
 func (g *Guard) localPeer(remote string) bool {
+	if name, port, ok := plainHost(remote); ok && port && loopback(name) {
+		return true
+	}
 	addr, ok := peerAddr(remote)
 	if !ok {
 		return remote == "" || remote == "@" || strings.HasPrefix(remote, "/")
@@ -64,6 +67,9 @@ func (g *Guard) localPeer(remote string) bool {
 
 // localHost reports whether the Host is a name of this machine or a listed one.
 func (g *Guard) localHost(host string) bool {
+	if name, _, ok := plainHost(host); ok && (name == "localhost" || loopback(name)) {
+		return true
+	}
 	name, ok := hostName(host)
 	if !ok {
 		return false
@@ -75,6 +81,20 @@ func (g *Guard) localHost(host string) bool {
 		return true
 	}
 	return slices.ContainsFunc(g.Hosts, func(h string) bool { return strings.EqualFold(h, name) })
+}
+
+// loopback knows the addresses that nearly every local call comes from and goes
+// to, as they are written there. It spares them the parsing.
+func loopback(addr string) bool { return addr == "127.0.0.1" || addr == "[::1]" }
+
+// plainHost splits host[:port] without a look at what host is. ok is false if
+// the port is none.
+func plainHost(host string) (name string, port, ok bool) {
+	i := strings.LastIndexByte(host, ':')
+	if i < 0 || strings.HasSuffix(host, "]") {
+		return host, false, true
+	}
+	return host[:i], true, i+1 < len(host) && digits(host[i+1:])
 }
 
 // hostName is the name or address in host[:port]. ok is false if host is no

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"hash/maphash"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -93,12 +94,10 @@ type tally struct {
 	}
 }
 
+var tallySeed = maphash.MakeSeed()
+
 func (t *tally) shard(key string) int {
-	h := uint32(2166136261)
-	for i := range len(key) {
-		h = (h ^ uint32(key[i])) * 16777619
-	}
-	return int(h % uint32(len(t.shards)))
+	return int(maphash.String(tallySeed, key) % uint64(len(t.shards)))
 }
 
 // enter counts one more for key, or refuses.
@@ -106,13 +105,14 @@ func (t *tally) enter(key string, limit int) bool {
 	s := &t.shards[t.shard(key)]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if limit >= 0 && s.n[key] >= limit {
+	n := s.n[key]
+	if limit >= 0 && n >= limit {
 		return false
 	}
 	if s.n == nil {
 		s.n = make(map[string]int)
 	}
-	s.n[key]++
+	s.n[key] = n + 1
 	return true
 }
 
@@ -121,7 +121,9 @@ func (t *tally) leave(key string) {
 	s := &t.shards[t.shard(key)]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.n[key]--; s.n[key] <= 0 {
+	if n := s.n[key]; n > 1 {
+		s.n[key] = n - 1
+	} else {
 		delete(s.n, key)
 	}
 }

@@ -96,7 +96,7 @@ type BodyType struct {
 // typed returns the further type of the row that a Content-Type header names,
 // nil for none.
 func (o *Operation) typed(header string) *BodyType {
-	if len(o.Types) == 0 || header == "" {
+	if len(o.Types) == 0 || header == "" || header == "application/json" {
 		return nil
 	}
 	media := mediaType(header)

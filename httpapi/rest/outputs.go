@@ -113,9 +113,6 @@ func (k outKind) status() int {
 	return http.StatusOK
 }
 
-// whole reports whether the answer is made before its first byte is sent.
-func (k outKind) whole() bool { return k != outBytes && k != outStream }
-
 // wrapped is implemented by the results that wrap a value.
 type wrapped interface {
 	wraps() outKind

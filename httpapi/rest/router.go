@@ -341,11 +341,14 @@ func (t *tree) lookup(m *match, path string, slash bool) bool {
 	h(&m.pick, nil, nil)
 	leaf := &t.leaves[m.pick.leaf]
 	m.segs = m.segs[:0]
-	for rest, more := path[1:], true; more; {
-		var seg string
-		seg, rest, more = strings.Cut(rest, "/")
-		m.segs = append(m.segs, seg)
+	from := 1
+	for i := 1; i < len(path); i++ {
+		if path[i] == '/' {
+			m.segs = append(m.segs, path[from:i])
+			from = i + 1
+		}
 	}
+	m.segs = append(m.segs, path[from:])
 	for _, tpl := range leaf.candidates {
 		if tpl.matches(m.segs) {
 			m.template = tpl

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/atoll-platform/atoll"
-	"github.com/atoll-platform/atoll/policy"
 )
 
 // exchange is one request on its way through the kernel. Exchanges are pooled:
@@ -42,9 +41,12 @@ type exchange struct {
 	source   source
 	readPath func(string) (string, bool)
 
+	wait atomic.Int64 // for the caller: the tick at which the time is up and, in the lowest bit, the direction
+	late atomic.Bool  // the time was up
+	held http.Flusher // has what was sent, until all is done
+
 	start     time.Time
-	readUntil time.Time // the deadline of the body
-	sent      bool      // headers are out
+	sent      bool // headers are out
 	status    int
 	written   int64
 	err       error
@@ -52,7 +54,8 @@ type exchange struct {
 	finished  atomic.Bool
 
 	typeMissing         bool
-	bodyRead, readArmed bool // all of it was read; its deadline is set
+	bodyRead, readArmed bool  // all of it was read; its deadline is set
+	most                int64 // bytes of the body, but of an upload
 	inFlight, heavy     bool
 	caller, reader      string // what the tallies hold
 	stream              bool
@@ -79,6 +82,10 @@ func (x *exchange) end() {
 	if hook := x.s.opts.Access; hook != nil {
 		hook(context.WithoutCancel(x.r.Context()), x.access())
 	}
+	if x.held != nil && !abort {
+		x.held.Flush()
+	}
+	x.waited()
 	x.recycle()
 	if abort {
 		panic(http.ErrAbortHandler)
@@ -197,9 +204,9 @@ func (x *exchange) recycle() {
 	x.match.template, x.match.values, x.match.segs = nil, x.match.values[:0], x.match.segs[:0]
 	x.s, x.m, x.p, x.w, x.r, x.call = nil, nil, nil, nil, nil, Call{}
 	x.query, x.queryErr, x.parsed, x.renderer, x.form = nil, nil, false, 0, 0
-	x.peer, x.tag, x.ctx, x.source = "", "", nil, source{}
-	x.start, x.readUntil, x.sent, x.status, x.written, x.err = time.Time{}, time.Time{}, false, 0, 0, nil
-	x.typeMissing, x.bodyRead, x.readArmed = false, false, false
+	x.peer, x.tag, x.ctx, x.source, x.held = "", "", nil, source{}, nil
+	x.start, x.sent, x.status, x.written, x.err = time.Time{}, false, 0, 0, nil
+	x.typeMissing, x.bodyRead, x.readArmed, x.most = false, false, false, 0
 	x.inFlight, x.heavy, x.caller, x.reader, x.stream = false, false, "", "", false
 	x.finished.Store(false)
 	s.pool.Put(x)
@@ -406,7 +413,7 @@ func (x *exchange) perform() (out any, ok bool) {
 		x.fail(err, StageBind)
 		return nil, false
 	}
-	out, err := o.call(policy.WithPrincipal(x.context(), x.call.Principal), in)
+	out, err := o.call(x.context(), in)
 	if err != nil {
 		if x.r.Context().Err() != nil {
 			err = &atoll.Error{Kind: atoll.Canceled, Op: "rest.serve", Err: err}
@@ -572,7 +579,7 @@ func (x *exchange) selfPath() string {
 
 // context is the context of the row's function.
 func (x *exchange) context() context.Context {
-	x.ctx = &callContext{parent: x.r.Context(), id: x.call.RequestID, deadline: x.deadline()}
+	x.ctx = &callContext{parent: x.r.Context(), id: x.call.RequestID, caller: x.call.Principal, deadline: x.deadline()}
 	return x.ctx
 }
 

@@ -81,6 +81,7 @@ type Server struct {
 	mounts []*mount // longest prefix first
 	root   []*mount // who may answer "/", best first
 	bounds bounds
+	watch  watch
 	pool   sync.Pool
 	idBase string
 	idNext atomic.Uint64
@@ -124,7 +125,12 @@ func NewServer(o Options, dialects ...*Dialect) (*Server, error) {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	s.bounds.limits = o.Limits.complete()
-	s.pool.New = func() any { return new(exchange) }
+	s.watch.init(&s.bounds.limits)
+	s.pool.New = func() any {
+		x := new(exchange)
+		s.watch.add(x)
+		return x
+	}
 	var base [4]byte
 	_, _ = rand.Read(base[:]) // never fails
 	s.idBase = hex.EncodeToString(base[:]) + "-"

@@ -28,6 +28,8 @@ type Limits struct {
 
 	BadLogins int // refused logins of one peer and name in a minute: 20
 
+	// Callers that are slow with a body or an answer are cut off at the latest an
+	// eighth of the shorter of both times after it, or a second.
 	Body    time.Duration // to send a body, again for every 64 KiB: 30 s
 	Handler time.Duration // for a row's function: 30 s
 	Write   time.Duration // to take an answer: 30 s

@@ -23,10 +23,7 @@ type api struct{ p *platform.Platform }
 // New returns the Apcera API of p. An error is a defect of the table.
 func New(p *platform.Platform, o Options) (*rest.Dialect, error) {
 	a := &api{p}
-	// Without credentials to send, a page of another site could do whatever
-	// the caller's browser can reach.
-	guard := &rest.Guard{SameOrigin: p.AcceptsAll(), Local: func() bool { return p.AcceptsAll() && !o.Remote }}
-	return rest.New(profile(guard), slices.Concat(a.namespaceTable(), a.policyTable(), a.simulationTable())...)
+	return rest.New(profile(rest.WhileOpen(p.AcceptsAll, o.Remote)), slices.Concat(a.namespaceTable(), a.policyTable(), a.simulationTable())...)
 }
 
 // The failures that more than one row declares.

@@ -2,13 +2,12 @@ package apcera_test
 
 import (
 	"context"
-	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
 
 	"github.com/atoll-platform/atoll/httpapi"
+	"github.com/atoll-platform/atoll/httpapi/rest/resttest"
 	"github.com/atoll-platform/atoll/platform"
 	"github.com/atoll-platform/atoll/platform/platformtest"
 	"github.com/atoll-platform/atoll/tenancy"
@@ -47,20 +46,15 @@ func FuzzHandler(f *testing.F) {
 		if err != nil || u.Path != "/v1" && !strings.HasPrefix(u.Path, "/v1/") {
 			t.Skip()
 		}
-		for _, token := range []string{"", keys["neo"]} {
-			r := httptest.NewRequest(http.MethodGet, "http://localhost/", strings.NewReader(body))
-			r.Method, r.URL, r.RemoteAddr = []string{"GET", "PUT", "DELETE", "OPTIONS"}[method%4], u, "127.0.0.1:1"
-			if token != "" {
-				r.Header.Set("Authorization", "Bearer "+token)
-			}
+		for _, token := range []string{"", "Bearer " + keys["neo"]} {
 			before, version := p.Policy().Set(), p.Policy().Version()
-			w := httptest.NewRecorder()
-			h.ServeHTTP(w, r)
+			method := []string{"GET", "PUT", "DELETE", "OPTIONS"}[method%4]
+			w := resttest.Send(h, method, target, body, "Authorization", token)
 			if fault := errorFault(w.Code, w.Body.String()); w.Code >= 500 || fault != "" {
-				t.Fatalf("%s %q %q: %d %s %s", r.Method, target, body, w.Code, fault, w.Body)
+				t.Fatalf("%s %q %q: %d %s %s", method, target, body, w.Code, fault, w.Body)
 			}
 			if w.Code >= 400 && (p.Policy().Set() != before || p.Policy().Version() != version) {
-				t.Fatalf("%s %q %q: %d, yet the documents changed", r.Method, target, body, w.Code)
+				t.Fatalf("%s %q %q: %d, yet the documents changed", method, target, body, w.Code)
 			}
 		}
 	})

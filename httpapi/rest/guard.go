@@ -13,6 +13,13 @@ import (
 // Behind a proxy every caller looks local.
 var proxied = []string{"Forwarded", "X-Forwarded-For", "X-Real-Ip", "Via"}
 
+// WhileOpen is the guard of an API that asks for no credentials while open says
+// so: then a page of another site could do whatever the browser of a caller can
+// reach. So it serves this machine alone, and its own pages, unless remote.
+func WhileOpen(open func() bool, remote bool) *Guard {
+	return &Guard{SameOrigin: open(), Local: func() bool { return open() && !remote }}
+}
+
 // refuses says why the guard turns the request away, "" if it does not.
 func (g *Guard) refuses(r *http.Request) string {
 	if g == nil {

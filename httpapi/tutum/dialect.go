@@ -24,10 +24,7 @@ type api struct{ p *platform.Platform }
 // platform's. An error is a defect of the table.
 func New(p *platform.Platform, o Options) (*rest.Dialect, error) {
 	a := &api{p}
-	// Without credentials to send, a page of another site could do whatever
-	// the caller's browser can reach.
-	guard := &rest.Guard{SameOrigin: p.AcceptsAll(), Local: func() bool { return p.AcceptsAll() && !o.Remote }}
-	return rest.New(profile(guard), slices.Concat(a.applicationTable(), a.containerTable())...)
+	return rest.New(profile(rest.WhileOpen(p.AcceptsAll, o.Remote)), slices.Concat(a.applicationTable(), a.containerTable())...)
 }
 
 // The failures that more than one row declares.

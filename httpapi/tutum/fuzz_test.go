@@ -3,15 +3,13 @@ package tutum_test
 import (
 	"context"
 	"encoding/json"
-	"log/slog"
-	"net/http/httptest"
-	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/atoll-platform/atoll/httpapi"
+	"github.com/atoll-platform/atoll/httpapi/rest/resttest"
 	"github.com/atoll-platform/atoll/platform"
+	"github.com/atoll-platform/atoll/platform/platformtest"
 	"github.com/atoll-platform/atoll/runtime/workload/driver"
 	"github.com/atoll-platform/atoll/runtime/workload/driver/funcdriver"
 	"github.com/atoll-platform/atoll/tenancy"
@@ -21,25 +19,11 @@ import (
 // same for all inputs: what they make, later ones meet.
 func fuzzed(f *testing.F) *httpapi.Handler {
 	f.Helper()
-	p, err := platform.New(platform.WithAuthentication(tenancy.AcceptAll), platform.WithLogger(slog.New(slog.DiscardHandler)),
-		platform.WithHashCost(tenancy.HashCost{Time: 1, Memory: 64, Threads: 1}))
-	if err != nil {
-		f.Fatal(err)
-	}
+	p := platformtest.New(f, platform.WithAuthentication(tenancy.AcceptAll))
 	wait := func(ctx context.Context, _ *funcdriver.Task) error { <-ctx.Done(); return nil }
 	if err := p.Functions().Register("worker", wait, driver.Image{Command: "run"}); err != nil {
 		f.Fatal(err)
 	}
-	if err := p.Start(context.Background()); err != nil {
-		f.Fatal(err)
-	}
-	f.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-		defer cancel()
-		if err := p.Shutdown(ctx); err != nil {
-			f.Error(err)
-		}
-	})
 	h, err := httpapi.New(p)
 	if err != nil {
 		f.Fatal(err)
@@ -49,17 +33,10 @@ func fuzzed(f *testing.F) *httpapi.Handler {
 
 // send makes one request and returns the answer and what is wrong with it.
 func send(h *httpapi.Handler, method, target, body, typ string) (status int, answer, fault string) {
-	r := httptest.NewRequest("GET", "http://localhost/", strings.NewReader(body))
-	u, err := url.ParseRequestURI(target)
-	if err != nil {
-		return 0, "", "" // net/http answers it
+	w := resttest.Send(h, method, target, body, "Content-Type", typ)
+	if w == nil {
+		return 0, "", ""
 	}
-	r.Method, r.URL, r.RequestURI, r.RemoteAddr = method, u, target, "127.0.0.1:1"
-	if typ != "" {
-		r.Header.Set("Content-Type", typ)
-	}
-	w := httptest.NewRecorder()
-	h.ServeHTTP(w, r)
 	if w.Code >= 500 {
 		return w.Code, w.Body.String(), "a failure of the server"
 	}

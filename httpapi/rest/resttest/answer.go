@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -112,4 +115,24 @@ func (n *Numbers) ID(number string) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// Send makes one call of h as a client on this machine does, with pairs of names
+// and values as headers, and returns the answer. It is for inputs of any kind:
+// nil means that the target is none that a server would see.
+func Send(h http.Handler, method, target, body string, header ...string) *httptest.ResponseRecorder {
+	u, err := url.ParseRequestURI(target)
+	if err != nil {
+		return nil // net/http answers it
+	}
+	r := httptest.NewRequest("GET", "http://localhost/", strings.NewReader(body))
+	r.Method, r.URL, r.RequestURI, r.RemoteAddr = method, u, target, "127.0.0.1:1"
+	for i := 0; i+1 < len(header); i += 2 {
+		if header[i+1] != "" {
+			r.Header.Set(header[i], header[i+1])
+		}
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
 }

@@ -16,5 +16,5 @@
 //
 // Answers are compared whole: [Decode] reads JSON, [Numbers] puts numbers in the
 // place of ids that differ from run to run, and [Diff] compares, with "*" for
-// texts that are not told.
+// texts that are not told. [Send] makes the calls of fuzz targets.
 package resttest

@@ -2,6 +2,8 @@ package resttest_test
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"net/http"
 	"regexp"
 	"testing"
@@ -122,5 +124,20 @@ func TestNumbers(t *testing.T) {
 	}
 	if id, ok := n.ID("#4"); ok {
 		t.Errorf("#4 is %q", id)
+	}
+}
+
+func TestSend(t *testing.T) {
+	echo := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		_, empty := r.Header["X-B"]
+		fmt.Fprint(w, r.Method, " ", r.URL, " ", r.RemoteAddr, " ", r.Header.Get("X-A"), " ", empty, " ", string(body))
+	})
+	w := resttest.Send(echo, "PUT", "/a?b=%zz", "text", "X-A", "1", "X-B", "")
+	if diff := cmp.Diff("PUT /a?b=%zz 127.0.0.1:1 1 false text", w.Body.String()); diff != "" {
+		t.Errorf("what arrived (-want +got):\n%s", diff)
+	}
+	if w := resttest.Send(echo, "GET", "/%zz", ""); w != nil {
+		t.Errorf("a target that no server sees was answered: %s", w.Body)
 	}
 }

@@ -2,6 +2,7 @@ package platform_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -492,4 +493,55 @@ func TestDriversOfThePlatformCleanUpAndAreClosed(t *testing.T) {
 	if err := p.Shutdown(t.Context()); err != nil || !d.closed.Load() {
 		t.Errorf("closed %v, %v", d.closed.Load(), err)
 	}
+}
+
+// TestEnvironmentsAreShownToNobodyWhoOnlyWatches keeps passwords out of the
+// audit log and the change stream, also those of specs that were replaced.
+func TestEnvironmentsAreShownToNobodyWhoOnlyWatches(t *testing.T) {
+	fs, _ := functions(t)
+	p := platformtest.New(t, platform.WithFunctions(fs))
+	since := p.Index()
+	n := service("job::/a::web", 1)
+	n.Spec.Procs = map[string]driver.Process{"main": {Env: map[string]string{"PASSWORD": "hunter2"}}}
+	sn, err := p.Workloads().Create(t.Context(), n)
+	sn = settled(t, p, sn, err)
+	sn, err = p.Workloads().Update(t.Context(), sn.Workload.ID, func(d *workload.Desired) error {
+		d.Spec.Procs["main"].Env["PASSWORD"] = "hunter3"
+		return nil
+	})
+	sn = settled(t, p, sn, err)
+	if got := sn.Workload.Spec.Procs["main"].Env; got["PASSWORD"] != "hunter3" {
+		t.Errorf("who reads the workload finds %v", got)
+	}
+	items, _, err := p.Audit(t.Context(), platform.AuditQuery{FQN: policy.MustParseFQN("job::/")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var seen strings.Builder
+	fmt.Fprintf(&seen, "%s\n", encoded(t, items))
+	if err := p.Shutdown(t.Context()); err != nil { // so that the stream has an end
+		t.Fatal(err)
+	}
+	for w := p.Watch(t.Context(), since, policy.MustParseFQN("job::/a")); ; {
+		e, err := w.Next(t.Context())
+		if errors.Is(err, atoll.Unavailable) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&seen, "%s\n", encoded(t, e))
+	}
+	if text := seen.String(); strings.Contains(text, "hunter") || !strings.Contains(text, `"PASSWORD":"[redacted]"`) {
+		t.Errorf("shown: %s", text)
+	}
+}
+
+func encoded(t *testing.T, v any) []byte {
+	t.Helper()
+	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }

@@ -2,6 +2,7 @@ package workload
 
 import (
 	"iter"
+	"maps"
 	"strconv"
 
 	"github.com/atoll-platform/atoll/internal/store"
@@ -11,6 +12,11 @@ var workloads = store.NewTable(store.Spec[Workload]{
 	Name: "workloads", Schema: 1,
 	Key: func(w *Workload) string { return w.ID },
 	FQN: func(_ store.Reader, w *Workload) string { return w.FQN },
+	Public: func(w *Workload) any {
+		shown := *w
+		shown.Spec = w.Spec.sealed()
+		return &shown
+	},
 })
 
 var workloadByFQN = store.Unique(workloads, "fqn", func(w *Workload) (store.Key, bool) {
@@ -68,7 +74,32 @@ func numberKey(seq uint64) string { return strconv.FormatUint(seq, 10) }
 var generations = store.NewTable(store.Spec[Generation]{
 	Name: "workloadgenerations", Schema: 1,
 	Key: func(g *Generation) string { return g.Workload + "/" + strconv.FormatUint(g.Gen, 10) },
+	Public: func(g *Generation) any {
+		shown := *g
+		shown.Spec = g.Spec.sealed()
+		return &shown
+	},
 })
+
+// sealed is what may be shown of a spec to those who do not run it: environments
+// are where people put passwords, so their values are left out.
+func (s Spec) sealed() Spec {
+	s.Defaults = sealed(s.Defaults)
+	s.Procs = maps.Clone(s.Procs)
+	for name, p := range s.Procs {
+		p.Env = sealed(p.Env)
+		s.Procs[name] = p
+	}
+	return s
+}
+
+func sealed(vars map[string]string) map[string]string {
+	vars = maps.Clone(vars)
+	for k, v := range vars {
+		vars[k] = store.Sealed(v).String()
+	}
+	return vars
+}
 
 var generationsByWorkload = store.Index(generations, "workload", func(g *Generation) (store.Key, bool) {
 	return store.KeyOf(g.Workload, g.Gen), true

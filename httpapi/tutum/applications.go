@@ -78,29 +78,21 @@ type listApplicationsIn struct {
 	applicationFilters
 }
 
-// listed is an application that a list may show.
-type listed struct {
-	snap *workload.Snapshot
-	view view.TutumApplication
-}
-
 func (a *api) listApplications(ctx context.Context, in listApplicationsIn) (list[applicationItem], error) {
 	fs := in.all()
-	var all []listed
+	var all []*workload.Snapshot
 	now := a.p.Now()
 	for s := range a.applications(ctx) {
-		if !view.TutumLists(s, now) {
-			continue
-		}
-		if v := view.GetTutum(s); fs.match(&v) {
-			all = append(all, listed{s, v})
+		if view.TutumLists(s, now) && fs.match(func() view.TutumApplication { return view.GetTutum(s) }) {
+			all = append(all, s)
 		}
 	}
-	slices.SortStableFunc(all, func(x, y listed) int {
-		return cmp.Or(x.snap.Workload.CreatedAt.Compare(y.snap.Workload.CreatedAt), cmp.Compare(x.view.UUID, y.view.UUID))
+	slices.SortStableFunc(all, func(x, y *workload.Snapshot) int {
+		return cmp.Or(x.Workload.CreatedAt.Compare(y.Workload.CreatedAt), cmp.Compare(x.Workload.ID, y.Workload.ID))
 	})
-	return page(&in.pageIn, applicationsPath+"/", fs.names(), all, func(l listed) applicationItem {
-		return a.itemOf(l.snap, &l.view, a.p.Fabric().Application(l.snap))
+	return page(&in.pageIn, applicationsPath+"/", fs.names(), all, func(s *workload.Snapshot) applicationItem {
+		v := view.GetTutum(s)
+		return a.itemOf(s, &v, a.p.Fabric().Application(s))
 	}), nil
 }
 

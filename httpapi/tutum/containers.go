@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"sync"
 
 	"github.com/atoll-platform/atoll/httpapi/rest"
 	"github.com/atoll-platform/atoll/policy"
@@ -33,20 +34,24 @@ func (a *api) containerTable() []rest.Operation {
 // shownContainer is a container with the application that it is of.
 type shownContainer struct {
 	view.TutumContainer
-	of   *view.TutumApplication
-	snap *workload.Snapshot
-	row  *workload.Instance
+	of *view.TutumApplication
 }
 
-func (a *api) containerItem(c *shownContainer) containerItem {
-	return containerItemOf(&c.TutumContainer, a.p.Fabric().ContainerDNS(c.snap.Workload, c.row))
+// listed is a container that a list may show.
+type listed struct {
+	of  *workload.Snapshot
+	row *workload.Instance
+}
+
+func (a *api) containerItem(s *workload.Snapshot, i *workload.Instance, c *view.TutumContainer) containerItem {
+	return containerItemOf(c, a.p.Fabric().ContainerDNS(s.Workload, i))
 }
 
 // showContainer is a container with all there is to say about it.
 func (a *api) showContainer(s *workload.Snapshot, i *workload.Instance) container {
 	f := a.p.Fabric()
-	c := shownContainer{TutumContainer: view.GetTutumContainer(s, i), snap: s, row: i}
-	b := container{containerItem: a.containerItem(&c), ContainerEnvvars: make([]containerVar, len(c.Env)),
+	c := view.GetTutumContainer(s, i)
+	b := container{containerItem: a.containerItem(s, i, &c), ContainerEnvvars: make([]containerVar, len(c.Env)),
 		LinkVariables: f.ContainerLinkVariables(s, i), LinkedTo: linksOf(f.LinksFrom(s)), LinkedFrom: linksOf(f.LinksTo(s)), Roles: slices.Clone(f.Application(s).Roles)}
 	for k, e := range c.Env {
 		b.ContainerEnvvars[k] = containerVar{Container: b.ResourceURI, Key: e.Key, Value: e.Value}
@@ -74,23 +79,23 @@ type listContainersIn struct {
 
 func (a *api) listContainers(ctx context.Context, in listContainersIn) (list[containerItem], error) {
 	fs := in.all()
-	var all []shownContainer
+	var all []listed
 	now := a.p.Now()
 	for s := range a.applications(ctx) {
-		of := view.GetTutum(s)
+		of := sync.OnceValue(func() *view.TutumApplication { return new(view.GetTutum(s)) })
 		for _, i := range view.TutumContainers(s) {
-			if !view.TutumListsContainer(s, i, now) {
-				continue
-			}
-			if c := (shownContainer{view.GetTutumContainer(s, i), &of, s, i}); fs.match(&c) {
-				all = append(all, c)
+			if view.TutumListsContainer(s, i, now) && fs.match(func() shownContainer { return shownContainer{view.GetTutumContainer(s, i), of()} }) {
+				all = append(all, listed{s, i})
 			}
 		}
 	}
-	slices.SortStableFunc(all, func(x, y shownContainer) int {
-		return cmp.Or(x.row.CreatedAt.Compare(y.row.CreatedAt), cmp.Compare(x.UUID, y.UUID))
+	slices.SortStableFunc(all, func(x, y listed) int {
+		return cmp.Or(x.row.CreatedAt.Compare(y.row.CreatedAt), cmp.Compare(x.row.ID, y.row.ID))
 	})
-	return page(&in.pageIn, containersPath+"/", fs.names(), all, func(c shownContainer) containerItem { return a.containerItem(&c) }), nil
+	return page(&in.pageIn, containersPath+"/", fs.names(), all, func(l listed) containerItem {
+		c := view.GetTutumContainer(l.of, l.row)
+		return a.containerItem(l.of, l.row, &c)
+	}), nil
 }
 
 func (a *api) getContainer(ctx context.Context, in onContainer) (container, error) {

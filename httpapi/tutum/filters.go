@@ -30,10 +30,19 @@ func (fs filters[T]) names() []string {
 	return out
 }
 
-// match reports whether o meets every condition that was given.
-func (fs filters[T]) match(o *T) bool {
+// match reports whether what see shows meets every condition that was given. It
+// is asked only if one was: lists without conditions show a page, and see no more.
+func (fs filters[T]) match(see func() T) bool {
+	var seen *T
 	for i := range fs {
-		if v, ok := fs[i].value.Get(); ok && !fs[i].match(o, v) {
+		v, ok := fs[i].value.Get()
+		if !ok {
+			continue
+		}
+		if seen == nil {
+			seen = new(see())
+		}
+		if !fs[i].match(seen, v) {
 			return false
 		}
 	}

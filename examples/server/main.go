@@ -42,9 +42,13 @@ func main() {
 	}
 }
 
-// shutdownTime is how long a shutdown may take: instances of workloads have ten
-// seconds to stop.
-const shutdownTime = 15 * time.Second
+// A shutdown takes less than ten seconds: so long for the calls that are under
+// way, then so long for the platform. Instances of workloads that have not
+// stopped by then are killed.
+const (
+	callsTime    = 2 * time.Second
+	platformTime = 7 * time.Second
+)
 
 // run serves until ctx ends.
 func run(ctx context.Context, args []string, env func(string) (string, bool), out, logs io.Writer) (err error) {
@@ -69,7 +73,7 @@ func run(ctx context.Context, args []string, env func(string) (string, bool), ou
 	}
 	drive(p)
 	defer func() {
-		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), platformTime)
 		defer cancel()
 		err = errors.Join(err, p.Shutdown(end))
 	}()
@@ -117,7 +121,7 @@ func serve(ctx context.Context, l net.Listener, h *httpapi.Handler, log *slog.Lo
 	case <-ctx.Done():
 	}
 	log.Info("shutting down")
-	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), callsTime)
 	defer cancel()
 	err := errors.Join(h.Shutdown(end), s.Shutdown(end))
 	if err != nil {

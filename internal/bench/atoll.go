@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -164,27 +163,6 @@ func atollSpawn(measure func(spawn func(k int))) {
 		all := make([]*runtime.Instance, spawned)
 		measure(func(k int) { all[k] = must(e.Spawn(c, runtime.SpawnOptions{})) })
 		keep(all)
-	})
-}
-
-func atollParse(n int) float64 {
-	b := []byte(text)
-	return perOp(n, func() {
-		for range n {
-			must(actor.Parse(b))
-		}
-	})
-}
-
-func standardParse(n int) float64 {
-	b := []byte(text)
-	return perOp(n, func() {
-		for range n {
-			var m map[string]any
-			if err := json.Unmarshal(b, &m); err != nil {
-				panic(err)
-			}
-		}
 	})
 }
 

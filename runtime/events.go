@@ -103,9 +103,10 @@ type wayKey struct {
 
 // way is the answer to the question of a wayKey, good at one epoch.
 type way struct {
-	key wayKey
-	at  epoch
-	to  *router
+	key  wayKey
+	at   epoch
+	seen atomic.Uint64 // last commit at which it was found to be that epoch still
+	to   *router
 }
 
 // epoch tells the state of everything that answers of the event path rest on.
@@ -117,9 +118,15 @@ func (s *Service) epoch() epoch {
 // events pass are remembered until anything that they rest on changes.
 func (s *Service) way(ctx context.Context, k wayKey) (*way, error) {
 	k.who = policy.PrincipalFrom(ctx)
-	// Read before the rows are: what changes meanwhile makes the answer stale at once.
+	// Read before the rest is: what changes meanwhile makes the answer stale at once.
+	commit := s.st.LastIndex()
+	w := s.ways.get(&k)
+	if w != nil && w.seen.Load() == commit && w.at.changes == s.ways.changes.Load() {
+		return w, nil
+	}
 	at := s.epoch()
-	if w := s.ways.get(&k, at); w != nil {
+	if w != nil && w.at == at {
+		w.seen.Store(commit)
 		return w, nil
 	}
 	w, err := s.findWay(ctx, k)
@@ -127,6 +134,7 @@ func (s *Service) way(ctx context.Context, k wayKey) (*way, error) {
 		return nil, err
 	}
 	w.at = at
+	w.seen.Store(commit)
 	w.key = wayKey{who: k.who, ref: strings.Clone(k.ref), actor: strings.Clone(k.actor), shunt: k.shunt}
 	s.ways.put(w)
 	return w, nil
@@ -184,12 +192,13 @@ func (w *ways) place(k *wayKey) uint64 {
 	return h % waySlots
 }
 
-func (w *ways) get(k *wayKey, at epoch) *way {
+// get returns the answer to a question, which may be stale.
+func (w *ways) get(k *wayKey) *way {
 	i := w.place(k)
-	if e := w.slots[i].Load(); e != nil && e.at == at && e.key == *k {
+	if e := w.slots[i].Load(); e != nil && e.key == *k {
 		return e
 	}
-	if e := w.slots[i^1].Load(); e != nil && e.at == at && e.key == *k {
+	if e := w.slots[i^1].Load(); e != nil && e.key == *k {
 		return e
 	}
 	return nil
@@ -199,7 +208,7 @@ func (w *ways) get(k *wayKey, at epoch) *way {
 func (w *ways) put(found *way) {
 	i := w.place(&found.key)
 	if e := w.slots[i].Load(); e != nil && e.at == found.at && e.key != found.key {
-		if o := w.slots[i^1].Load(); o == nil || o.at != found.at || rand.Uint32()&1 == 0 {
+		if o := w.slots[i^1].Load(); o == nil || o.key == found.key || o.at != found.at || rand.Uint32()&1 == 0 {
 			i ^= 1
 		}
 	}

@@ -2,6 +2,8 @@ package runtime_test
 
 import (
 	"context"
+	"strconv"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -216,11 +218,11 @@ func TestCreateDenied(t *testing.T) {
 func TestPermissionsCountAtOnce(t *testing.T) {
 	w := newWorld(t, worldOption{})
 	w.create(as(neoID), named("r"))
+	callers := map[string]context.Context{neoID: as(neoID), annID: as(annID)} // the same principals all the time
 	post := func(who string, want atoll.Kind) {
 		t.Helper()
-		ctx := as(who)
 		for range 3 {
-			if err := w.svc.TryPost(ctx, "neo-r", "in", actor.NewEvent()); atoll.KindOf(err) != want {
+			if err := w.svc.TryPost(callers[who], "neo-r", "in", actor.NewEvent()); atoll.KindOf(err) != want {
 				t.Fatalf("TryPost: %v, want %v", err, want)
 			}
 		}
@@ -254,6 +256,51 @@ func TestPermissionsCountAtOnce(t *testing.T) {
 	if gs := w.grants.List(w.st.View(), g.RuntimeID); len(gs) > 0 {
 		t.Errorf("permissions outlive their runtime: %v", gs)
 	}
+}
+
+// TestPermissionsCountAtOnceBesideOtherCommits has commits that change nothing
+// about who may do what, between which what is remembered stays good.
+func TestPermissionsCountAtOnceBesideOtherCommits(t *testing.T) {
+	w := newWorld(t, worldOption{})
+	w.create(as(neoID), named("r"))
+	g := must[*policy.Grant](t)(w.svc.AddPermission(as(neoID), "r", runtime.PermissionInput{User: "ann", Method: "POST", URI: "/api/runtimes/neo-r/actors/in", Allowed: true}))
+	ann := as(annID) // one principal, as remembered
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for n := 0; ; n++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if _, err := w.st.Update(context.Background(), func(tx *store.Tx) error { return noise.Put(tx, &account{"x", strconv.Itoa(n)}) }); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	wg.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				_ = w.svc.TryPost(ann, "neo-r", "in", actor.NewEvent()) // it keeps what is remembered in use
+			}
+		}
+	})
+	for n := range 300 {
+		allowed := n%2 == 1
+		must[*policy.Grant](t)(w.svc.SetPermission(as(neoID), "r", g.ID, allowed))
+		for range 5 {
+			if err := w.svc.TryPost(ann, "neo-r", "in", actor.NewEvent()); (atoll.KindOf(err) == atoll.Denied) == allowed {
+				t.Fatalf("round %d: TryPost: %v, though it is allowed: %v", n, err, allowed)
+			}
+		}
+	}
+	close(stop)
+	wg.Wait()
 }
 
 func TestAddPermission(t *testing.T) {

@@ -23,6 +23,9 @@ type account struct {
 	ID, Name string
 }
 
+// noise is a table that nothing rests on.
+var noise = store.NewTable(store.Spec[account]{Name: "testnoise", Schema: 1, Key: func(a *account) string { return a.ID }})
+
 var accounts = store.NewTable(store.Spec[account]{Name: "testaccounts", Schema: 1, Key: func(a *account) string { return a.ID }})
 
 var accountByName = store.Unique(accounts, "name", func(a *account) (store.Key, bool) { return store.KeyOf(a.Name), true })
@@ -110,7 +113,7 @@ func newWorld(t testing.TB, o worldOption) *world {
 		w.reg = testRegistry(t)
 	}
 	var err error
-	tables := slices.Concat(runtime.Tables(), policy.Tables(), []store.AnyTable{accounts})
+	tables := slices.Concat(runtime.Tables(), policy.Tables(), []store.AnyTable{accounts, noise})
 	if w.st, err = store.Open(tables, append([]store.Option{store.WithActor(policy.ActorName)}, o.store...)...); err != nil {
 		t.Fatal(err)
 	}

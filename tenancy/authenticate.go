@@ -71,6 +71,10 @@ func (a *Authenticator) Nobody(ctx context.Context) (*policy.Principal, error) {
 	if a.mode != AcceptAll {
 		return nil, unauthenticated()
 	}
+	commit := a.s.st.LastIndex()
+	if known := a.s.implicit.Load(); known != nil && known.commit == commit {
+		return known.p, nil
+	}
 	u, ok := users.Get(a.s.st.View(), ImplicitID)
 	if !ok { // not started, or another state was restored
 		if err := a.s.ensureImplicit(ctx); err != nil {
@@ -80,13 +84,9 @@ func (a *Authenticator) Nobody(ctx context.Context) (*policy.Principal, error) {
 			return nil, atoll.Errorf(atoll.Unavailable, "tenancy.Authenticate", "there is no implicit administrator")
 		}
 	}
-	if b := a.s.implicit.Load(); b != nil && b.user == u {
-		return b.p, nil
-	}
-	b := &builtPrincipal{user: u}
-	b.p = a.s.principal(a.s.st.View(), principalID{id: u.ID, via: viaImplicit}, *b)
-	a.s.implicit.Store(b)
-	return b.p, nil
+	p := a.s.principal(a.s.st.View(), principalID{id: u.ID, via: viaImplicit}, builtPrincipal{user: u})
+	a.s.implicit.Store(&implicitPrincipal{p, commit})
+	return p, nil
 }
 
 // known turns a refusal into the implicit administrator where everybody is let in.

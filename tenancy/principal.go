@@ -40,6 +40,13 @@ type builtPrincipal struct {
 	endKey  *APIKey
 }
 
+// implicitPrincipal is the implicit administrator, whom every call without
+// credentials is, as of a commit.
+type implicitPrincipal struct {
+	p      *policy.Principal
+	commit uint64
+}
+
 func (b *builtPrincipal) of(o *builtPrincipal) bool {
 	return b.user == o.user && b.key == o.key && b.tenant == o.tenant && b.endUser == o.endUser && b.endKey == o.endKey
 }

@@ -78,7 +78,7 @@ type Service struct {
 	hash       *hasher
 	verified   *verified
 	principals *recent[principalID, *builtPrincipal]
-	implicit   atomic.Pointer[builtPrincipal] // of the implicit administrator, whom every call without credentials is
+	implicit   atomic.Pointer[implicitPrincipal]
 	binds      chan struct{}
 
 	mu         sync.RWMutex // guards dependents

@@ -104,6 +104,7 @@ var pairs = []pair{
 	{measure.Scenario{Name: "store: read by id", Unit: "ns", Goal: measure.Goal{Must: 1 / 1.3, Aim: 2}}, "internal/store", "BenchmarkGetByID/(raw|store)/1000$", "GetByID/store/1000 ns/op", "GetByID/raw/1000 ns/op"},
 	{measure.Scenario{Name: "store: write one row", Unit: "ns", Goal: measure.Goal{Must: 1 / 1.5, Aim: 1}}, "internal/store", "BenchmarkWriteOne/(raw|store)/1000$", "WriteOne/store/1000 ns/op", "WriteOne/raw/1000 ns/op"},
 	{measure.Scenario{Name: "POST of an event over loopback", Unit: "ns", Goal: measure.Goal{Must: 0.75, Aim: 0.85}}, "httpapi", "BenchmarkPostEvent/without", "PostEvent/without_credentials ns/request", "PostEvent/without_credentials bare-ns/request"},
+	{measure.Scenario{Name: "the same beside a handler written by hand", Unit: "ns", Goal: measure.Goal{Must: 1, Aim: 1.1}}, "httpapi", "BenchmarkPostEvent/without", "PostEvent/without_credentials ns/request", "PostEvent/without_credentials by-hand-ns/request"},
 }
 
 func (p pair) measure(rounds int) (measure.Result, error) {

@@ -249,6 +249,7 @@ func (s *Store) publish(tx *Tx, sets []*pending, c *Commit) {
 	for _, p := range sets {
 		s.last[p.table.state.info.place].Store(c.Index)
 	}
+	s.settled.Store(c.Index) // behind those of the tables: who sees this sees them
 	s.history.append(c)
 }
 

@@ -135,6 +135,7 @@ func (s *Store) replace(l *loader) error {
 	for i := range s.last {
 		s.last[i].Store(v.index)
 	}
+	s.settled.Store(v.index)
 	s.history.reset(v.index)
 	return nil
 }

@@ -34,6 +34,7 @@ type Store struct {
 
 	view    atomic.Pointer[View]
 	last    []atomic.Uint64 // by place: index of the last visible commit that changed the table
+	settled atomic.Uint64   // index of the last commit that last tells of
 	history history
 }
 
@@ -159,7 +160,7 @@ func (s *Store) View() *View { return s.view.Load() }
 // LastIndex returns the same.
 func (s *Store) LastIndex(tables ...AnyTable) uint64 {
 	if len(tables) == 0 {
-		return s.view.Load().index
+		return s.settled.Load()
 	}
 	var last uint64
 	for _, t := range tables {

@@ -128,7 +128,7 @@ func scenarios() []measure.Scenario {
 		{
 			Name: "parse to an event of its own", Unit: "ns", N: 20_000, Peers: []string{"fastjson", "sonic"}, Goal: measure.Goal{Must: 2.2, Aim: 3},
 			Impls: []measure.Impl{
-				{Name: "encoding/json", Run: parses(standardParse)}, {Name: "fastjson", Run: parses(fastjsonParse)},
+				{Name: "floor", Run: parses(reusedParse())}, {Name: "encoding/json", Run: parses(standardParse)}, {Name: "fastjson", Run: parses(fastjsonParse)},
 				{Name: "sonic", Run: parses(sonicParse)}, {Name: measure.Ours, Run: parses(atollParse)},
 			},
 		},

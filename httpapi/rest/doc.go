@@ -37,7 +37,8 @@
 // and safe for concurrent use. The In of a call belongs to its function until
 // that returns; bytes of a body:"raw" field that decodes itself are only lent
 // to DecodeBody. A Server starts no goroutine of its own but those that feed
-// open streams; Shutdown ends these.
+// open streams, which Shutdown ends, and a timer that looks for slow callers
+// while there are calls.
 //
 // # Limits
 //

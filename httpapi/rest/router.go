@@ -279,6 +279,14 @@ type match struct {
 	segs     []string
 }
 
+// escapedPath is u.EscapedPath(), quicker for nearly every path there is.
+func escapedPath(u *url.URL) string {
+	if u.RawPath == "" && plain(u.Path) {
+		return u.Path
+	}
+	return u.EscapedPath()
+}
+
 // cleanPath makes the escaped path of a request comparable: every segment is
 // unescaped and escaped once, and one slash at the end is cut off. An empty
 // path is the root. ok is false if an escape is broken or a segment holds NUL.

@@ -335,6 +335,9 @@ func FuzzLookup(f *testing.F) {
 			t.Skip()
 		}
 		var m match
+		if got, want := escapedPath(r.URL), r.URL.EscapedPath(); got != want {
+			t.Errorf("escapedPath: %q, want %q", got, want)
+		}
 		compareLookup(t, tr, &m, r.URL.EscapedPath())
 	})
 }

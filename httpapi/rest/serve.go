@@ -232,7 +232,7 @@ func (x *exchange) serve() {
 	x.call.RequestID, x.call.Method = x.s.newID(), r.Method
 	x.peer = peerOf(r.RemoteAddr)
 	h := x.w.Header()
-	escaped := r.URL.EscapedPath()
+	escaped := escapedPath(r.URL)
 	if max := x.s.bounds.limits.URL; max >= 0 && len(escaped)+len(r.URL.RawQuery) >= max {
 		x.tooLong(h, escaped, max)
 		return
@@ -567,7 +567,7 @@ func (x *exchange) base() (string, bool) {
 
 // selfPath is the path of the request in the dialect's canonical spelling.
 func (x *exchange) selfPath() string {
-	path, slash, _ := cleanPath(x.r.URL.EscapedPath())
+	path, slash, _ := cleanPath(escapedPath(x.r.URL))
 	if path == "/" {
 		return path
 	}

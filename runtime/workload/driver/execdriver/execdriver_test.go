@@ -105,6 +105,14 @@ func (j *job) start(t testing.TB, d driver.Driver) *job {
 		t.Fatal(err)
 	}
 	j.Handle = h
+	t.Cleanup(func() { // before its directory is removed
+		_ = h.Kill()
+		select {
+		case <-h.Done():
+		case <-time.After(patience):
+			t.Error("a job has not ended")
+		}
+	})
 	return j
 }
 

@@ -64,7 +64,7 @@ func TestMain(m *testing.M) { os.Exit(contract.Main(m)) }
 func TestEveryRowRefusesAlike(t *testing.T) {
 	e := start(t)
 	for _, r := range rows {
-		e.run(r.ID+" without a token that is known", func(t *testing.T) {
+		e.Subtest(r.ID+" without a token that is known", func(t *testing.T) {
 			for _, c := range []caller{e.nobody(), e.bearer("x"), e.bearer(""), e.bearer(strings.Repeat("0", 40)), {e, e.http.Basic("neo", "correct horse")}} {
 				a := c.do(r.Method(), r.try, nil).fails(401, "Valid credentials are required.", "")
 				if got := a.Header.Get("WWW-Authenticate"); got != "Bearer" {
@@ -75,17 +75,17 @@ func TestEveryRowRefusesAlike(t *testing.T) {
 		if !r.Body {
 			continue
 		}
-		e.run(r.ID+" with an encoded body", func(t *testing.T) {
+		e.Subtest(r.ID+" with an encoded body", func(t *testing.T) {
 			e.as("root").with("Content-Encoding", "gzip").do(r.Method(), r.try, "{}").fails(415, "A body with a Content-Encoding is not accepted.", "")
 		})
-		e.run(r.ID+" with a body beyond the limit", func(t *testing.T) {
+		e.Subtest(r.ID+" with a body beyond the limit", func(t *testing.T) {
 			body := `{"x":"` + strings.Repeat("x", 8<<20-7) + `"}`
 			if len(body) != 8<<20+1 {
 				t.Fatal(len(body))
 			}
 			e.as("root").do(r.Method(), r.try, body).fails(413, "The body is larger than the limit.", "")
 		})
-		e.run(r.ID+" with a body that is no JSON", func(t *testing.T) {
+		e.Subtest(r.ID+" with a body that is no JSON", func(t *testing.T) {
 			for name, body := range map[string]string{
 				"half an object": `{"docs":`, "trailing text": `{} x`, "two values": `{}{}`, "bytes that are no text": "{\"a\":\"\xff\"}",
 				"nesting of 10,000": `{"a":` + strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000) + `}`, "a number": `1`, "a text": `"docs"`,
@@ -124,30 +124,30 @@ func TestWhoeverComesWhereEverybodyIsAccepted(t *testing.T) {
 	if _, err := e.p.Keys().Add(t.Context(), "neo", keys["neo"], ""); err != nil {
 		t.Fatal(err)
 	}
-	e.run("no token is the implicit administrator", func(*testing.T) {
+	e.Subtest("no token is the implicit administrator", func(*testing.T) {
 		e.nobody().get("/v1/namespace/default").is(200, `{"namespace":"/sandbox/coral"}`)
 	})
-	e.run("so is one that is not known", func(*testing.T) {
+	e.Subtest("so is one that is not known", func(*testing.T) {
 		e.bearer("x").get("/v1/namespace/default").is(200, `{"namespace":"/sandbox/coral"}`)
 		e.bearer(keys["mia"]).get("/v1/namespace/default").is(200, `{"namespace":"/sandbox/coral"}`)
 	})
-	e.run("a key names its owner", func(*testing.T) {
+	e.Subtest("a key names its owner", func(*testing.T) {
 		e.as("neo").get("/v1/namespace/default").is(200, `{"namespace":"/sandbox/neo"}`)
 		e.as("neo").get("/v1/policy").is(200, `{"docs":[]}`)
 	})
-	e.run("what writes is written by coral", func(*testing.T) {
+	e.Subtest("what writes is written by coral", func(*testing.T) {
 		e.nobody().put("/v1/policy", docs(doc("mine", ""))).is(200, `{"version":2}`)
 		e.nobody().get("/v1/policy/mine").is(200, `{"name":"mine","text":"","version":1,"updated_at":"`+at0+`","updated_by":"coral"}`)
 	})
-	e.run("pages of other sites and proxies are refused", func(*testing.T) {
+	e.Subtest("pages of other sites and proxies are refused", func(*testing.T) {
 		for name, value := range map[string]string{"Origin": "http://evil.example", "Sec-Fetch-Site": "cross-site", "X-Forwarded-For": "10.0.0.1"} {
 			if a := e.nobody().with(name, value).put("/v1/policy", docs(doc("evil", ""))); a.Status != 403 {
-				e.t.Errorf("%s: %d %s", name, a.Status, a.Body)
+				e.Errorf("%s: %d %s", name, a.Status, a.Body)
 			}
 		}
 	})
 	closed := bare(t, []platform.Option{platform.WithAuthentication(tenancy.DenyAll)})
-	closed.run("nobody is let in where everybody is refused", func(*testing.T) {
+	closed.Subtest("nobody is let in where everybody is refused", func(*testing.T) {
 		closed.nobody().get("/v1/policy").fails(401, "Valid credentials are required.", "")
 	})
 }

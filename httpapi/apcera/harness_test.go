@@ -5,13 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/atoll-platform/atoll/httpapi"
-	"github.com/atoll-platform/atoll/httpapi/rest"
 	"github.com/atoll-platform/atoll/httpapi/rest/resttest"
 	"github.com/atoll-platform/atoll/platform"
 	"github.com/atoll-platform/atoll/platform/platformtest"
@@ -33,13 +31,10 @@ const at0 = "2015-11-05T19:43:41.112325841Z"
 
 // env is one platform and what its API has shown so far.
 type env struct {
-	t    *testing.T
+	resttest.Session
 	p    *platform.Platform
 	http *platformtest.HTTP
 	ns   atomic.Int64
-
-	mu   sync.Mutex
-	last rest.Access // of the newest call
 }
 
 // start is a platform with the administrator root and the users neo and mia.
@@ -63,37 +58,23 @@ func open(t *testing.T, opts ...platform.Option) *env {
 
 func bare(t *testing.T, opts []platform.Option, more ...httpapi.Option) *env {
 	t.Helper()
-	e := &env{t: t}
+	e := &env{Session: resttest.Session{T: t, Contract: contract}}
 	e.ns.Store(morning.UnixNano())
 	now := func() time.Time { return time.Unix(0, e.ns.Load()).UTC() }
 	e.p = platformtest.New(t, append([]platform.Option{platform.WithClock(now)}, opts...)...)
-	e.http = platformtest.Client(t, e.p, append(more, httpapi.WithAccessLog(func(_ context.Context, a *rest.Access) {
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		e.last = *a
-	}))...)
+	e.http = platformtest.Client(t, e.p, append(more, httpapi.WithAccessLog(e.Saw))...)
 	return e
-}
-
-// run is a subtest in which e fails.
-func (e *env) run(name string, fn func(t *testing.T)) {
-	outer := e.t
-	outer.Run(name, func(t *testing.T) {
-		e.t = t
-		defer func() { e.t = outer }()
-		fn(t)
-	})
 }
 
 // write puts documents as the embedding program.
 func (e *env) write(pairs ...string) {
-	e.t.Helper()
+	e.Helper()
 	var writes []policy.DocumentWrite
 	for i := 0; i < len(pairs); i += 2 {
 		writes = append(writes, policy.DocumentWrite{Name: pairs[i], Text: pairs[i+1]})
 	}
 	if _, _, err := e.p.Policy().Put(context.Background(), writes); err != nil {
-		e.t.Fatal(err)
+		e.Fatal(err)
 	}
 }
 
@@ -117,26 +98,22 @@ func (c caller) with(name, value string) caller { return caller{c.e, c.h.With(na
 
 // reply is an answer that has not been looked at.
 type reply struct {
-	*platformtest.Answer
-	e      *env
-	access rest.Access
-	method string
+	*resttest.Reply
+	e *env
 }
 
 func (c caller) do(method, target string, body any) *reply {
-	c.e.t.Helper()
+	c.e.Helper()
 	a := c.h.Do(method, target, body)
-	c.e.mu.Lock()
-	defer c.e.mu.Unlock()
-	r := &reply{a, c.e, c.e.last, method}
+	r := &reply{c.e.Reply(a.Call, method, a.Status, a.Header, a.Body), c.e}
 	r.check()
 	return r
 }
 
-func (c caller) get(target string) *reply    { c.e.t.Helper(); return c.do("GET", target, nil) }
-func (c caller) delete(target string) *reply { c.e.t.Helper(); return c.do("DELETE", target, nil) }
+func (c caller) get(target string) *reply    { c.e.Helper(); return c.do("GET", target, nil) }
+func (c caller) delete(target string) *reply { c.e.Helper(); return c.do("DELETE", target, nil) }
 func (c caller) put(target string, body any) *reply {
-	c.e.t.Helper()
+	c.e.Helper()
 	return c.do("PUT", target, body)
 }
 
@@ -154,7 +131,7 @@ func docs(list ...map[string]any) map[string]any { return map[string]any{"docs":
 
 // check holds an answer against the rules for every answer.
 func (r *reply) check() {
-	t := r.e.t
+	t := r.e.T
 	t.Helper()
 	h := r.Header
 	if h.Get("X-Request-Id") == "" || h.Get("Cache-Control") != "no-store" || h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Vary") != "Accept, Authorization" {
@@ -163,7 +140,7 @@ func (r *reply) check() {
 	if got := h.Get("Content-Type"); got != "application/json" {
 		t.Errorf("%s answered %d of type %q", r.Call, r.Status, got)
 	}
-	if r.method == "HEAD" {
+	if r.Method == "HEAD" {
 		return
 	}
 	if h.Get("Content-Length") != fmt.Sprint(len(r.Body)) {
@@ -217,33 +194,24 @@ func errorFault(status int, body string) string {
 // the whole body, where "*" stands for a text that is not empty. What holds
 // counts as shown.
 func (r *reply) is(status int, want string) *reply {
-	t := r.e.t
-	t.Helper()
-	if r.Status != status {
-		t.Fatalf("%s answered %d, want %d: %s", r.Call, r.Status, status, r.Body)
-	}
-	if want != "" {
-		if diff := resttest.Diff(resttest.Decode(t, want), resttest.Decode(t, r.Body)); diff != "" {
-			t.Fatalf("%s answered %d (-want +got):\n%s", r.Call, status, diff)
-		}
-	}
-	contract.Show(&r.access, r.method, status)
+	r.e.Helper()
+	r.Is(status, want)
 	return r
 }
 
 // fails is is with the whole error body: what the status implies, the message,
 // and members that differ or are there besides, as JSON without braces.
 func (r *reply) fails(status int, message, more string) *reply {
-	r.e.t.Helper()
+	r.e.Helper()
 	b := map[string]any{"code": status, "message": message, "request_id": "*", "client_side": status < 500, "fatal": status < 500 && status != 401,
 		"retry": status == 503, "duplicate_key": false, "request_invalid": false, "requires_restart": false,
 		"resource_missing": status == 404, "token_invalid": status == 401}
 	if err := json.Unmarshal([]byte("{"+more+"}"), &b); err != nil {
-		r.e.t.Fatal(err)
+		r.e.Fatal(err)
 	}
 	text, err := json.Marshal(b)
 	if err != nil {
-		r.e.t.Fatal(err)
+		r.e.Fatal(err)
 	}
 	return r.is(status, string(text))
 }

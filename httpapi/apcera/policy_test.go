@@ -29,7 +29,7 @@ func TestDefaultNamespace(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	e.run("an account's own home", func(*testing.T) {
+	e.Subtest("an account's own home", func(*testing.T) {
 		e.as("neo").get("/v1/namespace/default").is(200, `{"namespace":"/sandbox/neo"}`)
 	})
 	for i, tt := range []struct{ name, want string }{
@@ -37,16 +37,16 @@ func TestDefaultNamespace(t *testing.T) {
 		{"joe@zion.example", "/sandbox/joe"},
 		{"joe.smith@b.example", "/sandbox/joe.smith@b.example"}, // the part before the @ is another's home
 	} {
-		e.run("the home of "+tt.name, func(*testing.T) {
+		e.Subtest("the home of "+tt.name, func(*testing.T) {
 			key := fmt.Sprintf("%040x", 0xbeef+i)
 			if _, err := e.p.Keys().Add(context.Background(), tt.name, key, ""); err != nil {
-				e.t.Fatal(err)
+				e.Fatal(err)
 			}
 			e.bearer(key).get("/v1/namespace/default").is(200, `{"namespace":"`+tt.want+`"}`)
 		})
 	}
 	e.write("home", `auth::/oauth2/http { if (account->name == neo) { defaultNamespace "/myapps" } if (account->name == mia) { defaultNamespacePrefix "/team" } }`)
-	e.run("what a document says", func(*testing.T) {
+	e.Subtest("what a document says", func(*testing.T) {
 		e.as("neo").get("/v1/namespace/default").is(200, `{"namespace":"/myapps"}`)
 		e.as("mia").get("/v1/namespace/default").is(200, `{"namespace":"/team/mia"}`)
 	})
@@ -59,14 +59,14 @@ func TestListDocuments(t *testing.T) {
 		"docker", "homes", "packageresolution", "quotas", "rolePermissions", "tenants", "tutum"} {
 		want = append(want, `{"name":"`+name+`","updated_at":"`+at0+`","updated_by":"system","version":1}`)
 	}
-	e.run("all documents by name, for who may read them", func(*testing.T) {
+	e.Subtest("all documents by name, for who may read them", func(*testing.T) {
 		e.as("root").get("/v1/policy").is(200, `{"docs":[`+strings.Join(want, ",")+`]}`)
 	})
-	e.run("none for who may not", func(*testing.T) {
+	e.Subtest("none for who may not", func(*testing.T) {
 		e.as("neo").get("/v1/policy").is(200, `{"docs":[]}`)
 	})
 	e.write("powers", `policydoc::/::coral { if (account->name == neo) { permit read } }`)
-	e.run("those alone that may be read", func(*testing.T) {
+	e.Subtest("those alone that may be read", func(*testing.T) {
 		e.as("neo").get("/v1/policy").is(200, `{"docs":[`+want[6]+`]}`)
 	})
 }
@@ -79,19 +79,19 @@ func TestGetDocument(t *testing.T) {
 	const at1 = "2015-11-05T19:43:42.112325841Z"
 	root.put("/v1/policy", docs(doc("quotas", quotas2, 1))).is(200, `{"version":2}`)
 	newest := `{"name":"quotas","text":` + quoted(quotas2) + `,"version":2,"updated_at":"` + at1 + `","updated_by":"root"}`
-	e.run("the newest version", func(*testing.T) {
+	e.Subtest("the newest version", func(*testing.T) {
 		root.get("/v1/policy/quotas").is(200, newest)
 		root.get("/v1/policy/quotas?version=2").is(200, newest)
 		root.get("/v1/policy/quotas?VERSION=2&other=x").is(200, newest)
 	})
-	e.run("an older version", func(*testing.T) {
+	e.Subtest("an older version", func(*testing.T) {
 		root.get("/v1/policy/quotas?version=1").is(200, `{"name":"quotas","text":"quota::/ { { max.package.size 2GB } }\n","version":1,"updated_at":"`+at0+`","updated_by":"system"}`)
 	})
-	e.run("a version that never was", func(*testing.T) {
+	e.Subtest("a version that never was", func(*testing.T) {
 		root.get("/v1/policy/quotas?version=3").fails(404, "no policy document quotas version 3", "")
 	})
 	for _, v := range []string{"x", "0", "-1", "1.5", "", "99999999999999999999"} {
-		e.run("a version that is none: "+v, func(t *testing.T) {
+		e.Subtest("a version that is none: "+v, func(t *testing.T) {
 			if a := root.get("/v1/policy/quotas?version="+v).is(400, ""); !strings.Contains(a.Body, "version") {
 				t.Errorf("the message does not name it: %s", a.Body)
 			}
@@ -99,27 +99,27 @@ func TestGetDocument(t *testing.T) {
 	}
 	const rule = "a document's name is 1 to 128 letters, digits, - and _, and does not start with -"
 	for _, name := range []string{"-quotas", "a.b", "a%20b", "a%2Fb", strings.Repeat("x", 129), "%C3%A9"} {
-		e.run("a name that is none: "+name, func(*testing.T) {
+		e.Subtest("a name that is none: "+name, func(*testing.T) {
 			root.get("/v1/policy/"+name).fails(400, "name: "+rule, `"error_details":{"errors":`+quoted("name: "+rule)+`}`)
 		})
 	}
-	e.run("a name that nobody has", func(*testing.T) {
+	e.Subtest("a name that nobody has", func(*testing.T) {
 		root.get("/v1/policy/Quotas").fails(404, "no policy document Quotas", "")
 	})
-	e.run("a document that may not be read looks like none", func(*testing.T) {
+	e.Subtest("a document that may not be read looks like none", func(*testing.T) {
 		e.as("neo").get("/v1/policy/quotas").fails(404, "no policy document quotas", "")
 	})
 	e.write("powers", `policydoc::/ { if (account->name == neo) { permit read, create, update, delete } }`)
-	e.run("policy about realms that may not be read", func(*testing.T) {
+	e.Subtest("policy about realms that may not be read", func(*testing.T) {
 		e.as("neo").get("/v1/policy/quotas").fails(403, "neo may not read policy::/ with ResType quota",
 			`"missing_claims":"permit read on policy::/, permit read on policy::/sandbox/demouser"`)
 	})
-	e.run("a deleted document, in every version", func(*testing.T) {
+	e.Subtest("a deleted document, in every version", func(*testing.T) {
 		root.delete("/v1/policy?doc=quotas").is(200, `{"version":4}`)
 		root.get("/v1/policy/quotas").fails(404, "no policy document quotas", "")
 		root.get("/v1/policy/quotas?version=1").fails(404, "no policy document quotas", "")
 	})
-	e.run("made again its numbers go on, and the old versions are there", func(*testing.T) {
+	e.Subtest("made again its numbers go on, and the old versions are there", func(*testing.T) {
 		root.put("/v1/policy", docs(doc("quotas", ""))).is(200, `{"version":5}`)
 		root.get("/v1/policy/quotas").is(200, `{"name":"quotas","text":"","version":3,"updated_at":"`+at1+`","updated_by":"root"}`)
 		root.get("/v1/policy/quotas?version=2").is(200, newest)
@@ -129,21 +129,21 @@ func TestGetDocument(t *testing.T) {
 func TestPutDocuments(t *testing.T) {
 	e := start(t)
 	root := e.as("root")
-	e.run("the published example: one version of the policy for both documents", func(*testing.T) {
+	e.Subtest("the published example: one version of the policy for both documents", func(*testing.T) {
 		root.put("/v1/policy", docs(published...)).is(200, `{"version":2}`)
 		root.get("/v1/policy/packageresolution").is(200, `{"name":"packageresolution","text":`+quoted(published[0]["text"].(string))+`,"version":2,"updated_at":"`+at0+`","updated_by":"root"}`)
 	})
-	e.run("the same text again is a version too", func(*testing.T) {
+	e.Subtest("the same text again is a version too", func(*testing.T) {
 		again := doc("new-policy", published[1]["text"].(string), 1)
 		again["unknown"] = true
 		root.with("Content-Type", "text/plain").put("/v1/policy", map[string]any{"docs": []any{again}, "other": 1}).is(200, `{"version":3}`)
 	})
-	e.run("a bare list is taken for docs", func(*testing.T) {
+	e.Subtest("a bare list is taken for docs", func(*testing.T) {
 		root.put("/v1/policy", []any{doc("bare", "// x", 0)}).is(200, `{"version":4}`)
 		root.put("/v1/policy", `[{"name":"bare","text":"// y","for_version":1}]`).is(200, `{"version":5}`)
 		root.put("/v1/policy", `[{"name":"fresh","text":"","for_version":null}]`).is(200, `{"version":6}`)
 	})
-	e.run("the next call is judged by it", func(*testing.T) {
+	e.Subtest("the next call is judged by it", func(*testing.T) {
 		e.as("neo").get("/v1/policy/fresh").is(404, "")
 		root.put("/v1/policy", docs(doc("powers", `policydoc::/::fresh { if (account->name == neo) { permit read } }`))).is(200, "")
 		e.as("neo").get("/v1/policy/fresh").is(200, "")
@@ -164,12 +164,12 @@ func TestPutDocuments(t *testing.T) {
 		"spellings of members count": {`[{"Name":"a","TEXT":""}]`, "docs/0/name: name is required\ndocs/0/text: text is required"},
 	}
 	for name, tt := range shapes {
-		e.run(name, func(*testing.T) {
+		e.Subtest(name, func(*testing.T) {
 			first, _, _ := strings.Cut(tt.errors, "\n")
 			root.put("/v1/policy", tt.body).fails(400, first, `"error_details":{"errors":`+quoted(tt.errors)+`}`)
 		})
 	}
-	e.run("texts with errors, each with its place", func(*testing.T) {
+	e.Subtest("texts with errors, each with its place", func(*testing.T) {
 		root.put("/v1/policy", docs(doc("fine", "job::/ { { permit read } }"), doc("teamRed", "job::/red {\n\n\n  if (a = b) { permit read } }\njob::/ { { } }"), doc("types", "planet::/ { { permit read } }"))).
 			fails(400, "teamRed.pol:4:9: E_OP: '=' is not an operator; write '==' or 'equals'", `"error_details":{
 			"errors":"teamRed.pol:4:9: E_OP: '=' is not an operator; write '==' or 'equals'\nteamRed.pol:5:12: E_EMPTY: the rule asserts nothing\ntypes.pol:1:1: E_TYPE: resource type \"planet\" is not registered",
@@ -178,25 +178,25 @@ func TestPutDocuments(t *testing.T) {
 				{"name":"teamRed","line":5,"column":12,"error":"E_EMPTY: the rule asserts nothing"},
 				{"name":"types","line":1,"column":1,"error":"E_TYPE: resource type \"planet\" is not registered"}]}`)
 	})
-	e.run("versions that are not the present ones, each named", func(*testing.T) {
+	e.Subtest("versions that are not the present ones, each named", func(*testing.T) {
 		root.put("/v1/policy", docs(doc("bare", "", 1), doc("new", ""), doc("fresh", ""), doc("none", "", 7))).
 			fails(409, "document bare is at version 2, not 1", `"fatal":false,"request_invalid":true,"error_details":{
 			"errors":"document bare is at version 2\ndocument fresh is at version 1\ndocument none is at version 0",
 			"documents":[{"name":"bare","current_version":2},{"name":"fresh","current_version":1},{"name":"none","current_version":0}]}`)
 	})
-	e.run("a version of a document that is not there", func(*testing.T) {
+	e.Subtest("a version of a document that is not there", func(*testing.T) {
 		root.put("/v1/policy", docs(doc("none", "", 7))).is(409, "")
 	})
-	e.run("a document of the platform's own", func(*testing.T) {
+	e.Subtest("a document of the platform's own", func(*testing.T) {
 		root.put("/v1/policy", docs(doc("component", "", 1))).fails(403, "document component is the platform's own and cannot be changed", "")
 	})
-	e.run("512 KiB pass, one byte more does not", func(*testing.T) {
+	e.Subtest("512 KiB pass, one byte more does not", func(*testing.T) {
 		text := "// " + strings.Repeat("x", policy.MaxDocument-3)
 		root.put("/v1/policy", docs(doc("large", text+"x"))).fails(400, "large.pol:1:1: E_SIZE: the text has 524289 bytes; at most 524288 are accepted", `"error_details":{
 			"errors":"large.pol:1:1: E_SIZE: the text has 524289 bytes; at most 524288 are accepted",
 			"documents":[{"name":"large","line":1,"column":1,"error":"E_SIZE: the text has 524289 bytes; at most 524288 are accepted"}]}`)
 		if after := root.get("/v1/policy").Body; after != before {
-			e.t.Errorf("refused writes changed something:\n%s\n%s", before, after)
+			e.Errorf("refused writes changed something:\n%s\n%s", before, after)
 		}
 		root.put("/v1/policy", docs(doc("large", text))).is(200, `{"version":8}`)
 	})
@@ -208,31 +208,31 @@ func TestWhoMayWrite(t *testing.T) {
 policy::/dev { if (account->name == neo && ResType == job) { permit read, update } }
 policydoc::/ { if (account->name == mia) { permit create } }`, "ops", "job::/ops { { permit read } }")
 	neo, mia := e.as("neo"), e.as("mia")
-	e.run("who may nothing", func(*testing.T) {
+	e.Subtest("who may nothing", func(*testing.T) {
 		other := start(t)
 		other.as("neo").put("/v1/policy", docs(doc("n", "job::/dev { { permit read } }"))).fails(403, "neo may not create policydoc::/::n",
 			`"missing_claims":"permit create on policydoc::/::n, permit update on policy::/dev"`)
 	})
-	e.run("what his realms are", func(*testing.T) {
+	e.Subtest("what his realms are", func(*testing.T) {
 		neo.put("/v1/policy", docs(doc("n", "job::/dev/x { { permit read } }"))).is(200, "")
 		neo.delete("/v1/policy?doc=n").is(200, "")
 	})
-	e.run("other realms, all of them named", func(*testing.T) {
+	e.Subtest("other realms, all of them named", func(*testing.T) {
 		neo.put("/v1/policy", docs(doc("m", "job::/dev { { permit read } } job::/[x] { { permit read } } package::/dev { { permit read } }"))).
 			fails(403, "neo may not update policy::/ with ResType job", `"missing_claims":"permit update on policy::/, permit update on policy::/dev"`)
 	})
-	e.run("what the old text was about counts too", func(*testing.T) {
+	e.Subtest("what the old text was about counts too", func(*testing.T) {
 		neo.put("/v1/policy", docs(doc("ops", "", 1))).fails(403, "neo may not update policy::/ops with ResType job", `"missing_claims":"permit update on policy::/ops"`)
 		neo.delete("/v1/policy?doc=ops").fails(403, "neo may not update policy::/ops with ResType job", `"missing_claims":"permit update on policy::/ops"`)
 	})
-	e.run("a document that may not be read cannot be met by its version", func(*testing.T) {
+	e.Subtest("a document that may not be read cannot be met by its version", func(*testing.T) {
 		mia.put("/v1/policy", docs(doc("empty", ""))).is(200, "")
 		e.write("hidden", "")
 		mia.put("/v1/policy", docs(doc("hidden", "", 1))).is(409, "")
 		mia.delete("/v1/policy?doc=hidden").fails(404, "no policy document hidden", "")
 		e.as("root").get("/v1/policy/hidden?version=2").is(404, "")
 	})
-	e.run("a caller may lock himself out, the embedding program repairs it", func(*testing.T) {
+	e.Subtest("a caller may lock himself out, the embedding program repairs it", func(*testing.T) {
 		neo.put("/v1/policy", docs(doc("more", ""))).is(200, "")
 		e.as("root").delete("/v1/policy?doc=powers").is(200, "")
 		neo.put("/v1/policy", docs(doc("more", "", 1))).is(403, "")
@@ -243,16 +243,16 @@ func TestDeleteDocuments(t *testing.T) {
 	e := start(t)
 	root := e.as("root")
 	fill := func() {
-		e.t.Helper()
+		e.Helper()
 		for _, name := range []string{"packageDocument", "jobDocument", "third", "doc"} {
 			if a := root.put("/v1/policy", docs(doc(name, ""))); a.Status != 200 {
-				e.t.Fatal(a.Body)
+				e.Fatal(a.Body)
 			}
 		}
 	}
 	left := func() (names []string) {
 		var list struct{ Docs []struct{ Name string } }
-		root.get("/v1/policy").Want(200).JSON(&list)
+		root.get("/v1/policy").is(200, "").JSON(&list)
 		for _, d := range list.Docs {
 			if slices.Contains([]string{"packageDocument", "jobDocument", "third", "doc"}, d.Name) {
 				names = append(names, d.Name)
@@ -272,7 +272,7 @@ func TestDeleteDocuments(t *testing.T) {
 		{"doc=,third,&unknown=packageDocument", []string{"doc", "jobDocument", "packageDocument"}},
 		{"doc", []string{"jobDocument", "packageDocument", "third"}},
 	} {
-		e.run(tt.query, func(t *testing.T) {
+		e.Subtest(tt.query, func(t *testing.T) {
 			fill()
 			before := e.p.Policy().Version()
 			root.delete("/v1/policy?"+tt.query).is(200, fmt.Sprintf(`{"version":%d}`, before+1))
@@ -284,28 +284,28 @@ func TestDeleteDocuments(t *testing.T) {
 	}
 	fill()
 	for _, query := range []string{"", "?doc=", "?doc=,,", "?other=third", "?doc=%20%zz"} {
-		e.run("nothing named: "+query, func(*testing.T) {
+		e.Subtest("nothing named: "+query, func(*testing.T) {
 			a := root.delete("/v1/policy"+query).is(400, "")
 			if !strings.Contains(query, "%zz") {
 				a.fails(400, "doc is required: the name of a document", `"error_details":{"errors":"doc is required: the name of a document"}`)
 			}
 		})
 	}
-	e.run("one that is not there keeps all", func(t *testing.T) {
+	e.Subtest("one that is not there keeps all", func(t *testing.T) {
 		root.delete("/v1/policy?doc=third,Third").fails(404, "no policy document Third", "")
 		root.delete("/v1/policy?doc="+url.QueryEscape("a b")).fails(404, "no policy document a b", "")
 		if got := left(); len(got) != 4 {
 			t.Errorf("left: %v", got)
 		}
 	})
-	e.run("one that may not be read is not there", func(*testing.T) {
+	e.Subtest("one that may not be read is not there", func(*testing.T) {
 		e.as("neo").delete("/v1/policy?doc=third").fails(404, "no policy document third", "")
 	})
 	e.write("readers", `policydoc::/ { if (account->name == neo) { permit read } }`)
-	e.run("one that may only be read", func(*testing.T) {
+	e.Subtest("one that may only be read", func(*testing.T) {
 		e.as("neo").delete("/v1/policy?doc=third").fails(403, "neo may not delete policydoc::/::third", `"missing_claims":"permit delete on policydoc::/::third"`)
 	})
-	e.run("one of the platform's own keeps all", func(t *testing.T) {
+	e.Subtest("one of the platform's own keeps all", func(t *testing.T) {
 		root.delete("/v1/policy?doc=third&doc=rolePermissions").fails(403, "document rolePermissions is the platform's own and cannot be changed", "")
 		if got := left(); len(got) != 4 {
 			t.Errorf("left: %v", got)

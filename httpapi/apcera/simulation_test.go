@@ -38,17 +38,17 @@ func golden(t testing.TB, file string) string {
 func TestPublishedSimulations(t *testing.T) {
 	e := start(t, platform.WithoutHomes())
 	root := e.as("root")
-	e.run("what jane lacks to create jobs in the sandbox of john", func(*testing.T) {
+	e.Subtest("what jane lacks to create jobs in the sandbox of john", func(*testing.T) {
 		root.get("/v1/sim?fqn=job::/sandbox/john&input=name=jane&claim=permit=create&why=true").is(200, golden(t, "sim-john.json"))
 	})
 	tim := "/v1/sim?fqn=job::/sandbox/tim&input=name=tim&claim=permit=create&why=true"
-	e.run("the same for tim without the document", func(*testing.T) {
+	e.Subtest("the same for tim without the document", func(*testing.T) {
 		root.get(tim).is(200, golden(t, "sim-tim.json"))
 		root.put(tim, nil).is(200, golden(t, "sim-tim.json"))
 		root.put(tim, "{}").is(200, golden(t, "sim-tim.json"))
 		root.put(tim, `{"docs":null}`).is(200, golden(t, "sim-tim.json"))
 	})
-	e.run("the same for tim with the document", func(t *testing.T) {
+	e.Subtest("the same for tim with the document", func(t *testing.T) {
 		var want map[string]any
 		if err := json.Unmarshal([]byte(golden(t, "sim-tim.json")), &want); err != nil {
 			t.Fatal(err)
@@ -110,15 +110,15 @@ func TestSimulate(t *testing.T) {
 	bo := "/v1/sim?fqn=gateway::/lab/bo&input=name=bo&claim=permit=use&why=true"
 	// What the platform's own documents say about gateways is left out.
 	alone := docs(doc("gates", gates), doc("clusterPermissions", ""))
-	e.run("a hypothetical simulation with documents of the request", func(*testing.T) {
+	e.Subtest("a hypothetical simulation with documents of the request", func(*testing.T) {
 		root.put(bo, alone).is(200, gatesAnswer())
 	})
-	e.run("names of parameters in any case, words for true, unknown parameters", func(*testing.T) {
+	e.Subtest("names of parameters in any case, words for true, unknown parameters", func(*testing.T) {
 		for _, q := range []string{"FQN=gateway::/lab/bo&Input=name=bo&CLAIM=permit=use&WHY=TRUE", "fqn=gateway%3A%3A/lab/bo&input=name%3Dbo&claim=permit%3Duse&why=1&x=y&z"} {
 			root.put("/v1/sim?"+q, alone).is(200, gatesAnswer())
 		}
 	})
-	e.run("a given name is not replaced", func(*testing.T) {
+	e.Subtest("a given name is not replaced", func(*testing.T) {
 		root.put("/v1/sim?fqn=gateway::/lab/bo&input=name=cy&claim=permit=use&why=true", alone).is(200, none)
 	})
 	e.write("gates", gates)
@@ -126,31 +126,31 @@ func TestSimulate(t *testing.T) {
 	green := `{"lines":[{"context":"gates.pol:7","level":0,"type":0,"value":"badge \"green\""},{"context":"gates.pol:6","level":1,"type":3,"value":"gateway::/"},
 		{"context":"gates.pol:7","level":1,"type":1,"value":"(LDAP->group == \"staff\")"},{"context":"ADD INPUT","level":2,"type":2,"value":"LDAP->group \"staff\""}],
 		"maxc":11,"maxl":2,"maxv":24}`
-	e.run("with the documents that are kept", func(*testing.T) {
+	e.Subtest("with the documents that are kept", func(*testing.T) {
 		root.get(badge+"&why=true").is(200, green)
 	})
-	e.run("nothing hypothetical without why", func(*testing.T) {
+	e.Subtest("nothing hypothetical without why", func(*testing.T) {
 		for _, q := range []string{"", "&why=false", "&why=0", "&why=true&why=False"} {
 			root.get(badge+q).is(200, none)
 		}
 	})
-	e.run("a document of the request in the place of one that is kept", func(*testing.T) {
+	e.Subtest("a document of the request in the place of one that is kept", func(*testing.T) {
 		root.put(badge+"&why=true", docs(doc("gates", ""))).is(200, none)
 		root.get(badge+"&why=true").is(200, green)
 	})
-	e.run("several targets: each line says which", func(*testing.T) {
+	e.Subtest("several targets: each line says which", func(*testing.T) {
 		root.get("/v1/sim?fqn=quota::/a&fqn=quota::/b&claim=max.package.size").is(200, `{"lines":[
 			{"context":"quotas.pol:1","level":0,"type":0,"value":"max.package.size 2GB","fqn":"quota::/a"},{"context":"quotas.pol:1","level":1,"type":3,"value":"quota::/","fqn":"quota::/a"},
 			{"context":"quotas.pol:1","level":0,"type":0,"value":"max.package.size 2GB","fqn":"quota::/b"},{"context":"quotas.pol:1","level":1,"type":3,"value":"quota::/","fqn":"quota::/b"}],
 			"maxc":12,"maxl":1,"maxv":20}`)
 	})
-	e.run("every type at the root by default", func(*testing.T) {
+	e.Subtest("every type at the root by default", func(*testing.T) {
 		everywhere := root.get("/v1/sim?claim=max.package.size").is(200, `{"lines":[
 			{"context":"quotas.pol:1","level":0,"type":0,"value":"max.package.size 2GB","fqn":"quota::/"},{"context":"quotas.pol:1","level":1,"type":3,"value":"quota::/","fqn":"quota::/"}],
 			"maxc":12,"maxl":1,"maxv":20}`)
 		root.get("/v1/sim?claim=max.package.size&fqn=*::/").is(200, everywhere.Body)
 	})
-	e.run("quotes around a value with spaces", func(*testing.T) {
+	e.Subtest("quotes around a value with spaces", func(*testing.T) {
 		in := url.QueryEscape(`LDAP->group="night shift"`)
 		root.put("/v1/sim?fqn=gateway::/x&claim=badge&input="+in, docs(doc("gates", `gateway::/ { if (LDAP->group == "night shift") { badge blue } }`))).is(200, `{"lines":[
 			{"context":"gates.pol:1","level":0,"type":0,"value":"badge blue"},{"context":"gates.pol:1","level":1,"type":3,"value":"gateway::/"},
@@ -182,23 +182,23 @@ func TestSimulationsThatAreNotOne(t *testing.T) {
 		"more targets than one call may ask": strings.Repeat("fqn=job::/&", 65),
 		"a bad escape":                       "fqn=%zz",
 	} {
-		e.run(name, func(*testing.T) {
+		e.Subtest(name, func(*testing.T) {
 			root.get("/v1/sim?"+query).is(400, "")
 			root.put("/v1/sim?"+query, docs()).is(400, "")
 		})
 	}
-	e.run("every fault is reported", func(*testing.T) {
+	e.Subtest("every fault is reported", func(*testing.T) {
 		root.get("/v1/sim?input=name&claim=a=&why=x&input=good=1").fails(400, `why must be true or false, got "x"`, `"error_details":{"errors":`+
 			quoted("why must be true or false, got \"x\"\n"+
 				`input/0: "name": an input is [issuer->]type=value, with quotes around the value alone`+"\n"+
 				`claim/0: "a=": a claim is type or type=value, with quotes around the value alone`)+`}`)
 	})
-	e.run("a document that does not parse", func(*testing.T) {
+	e.Subtest("a document that does not parse", func(*testing.T) {
 		root.put("/v1/sim", docs(doc("bad", "job::/ { if (a != b) { permit read } }"))).fails(400, "bad.pol:1:16: E_OP: '!=' is not an operator; write '==' or 'equals'", `"error_details":{
 			"errors":"bad.pol:1:16: E_OP: '!=' is not an operator; write '==' or 'equals'",
 			"documents":[{"name":"bad","line":1,"column":16,"error":"E_OP: '!=' is not an operator; write '==' or 'equals'"}]}`)
 	})
-	e.run("a document of a type that nobody registered, twice, without name", func(*testing.T) {
+	e.Subtest("a document of a type that nobody registered, twice, without name", func(*testing.T) {
 		root.put("/v1/sim", docs(doc("bad", "planet::/ { { permit read } }"))).is(400, "")
 		root.put("/v1/sim", docs(doc("a", ""), doc("a", ""))).is(400, "")
 		root.put("/v1/sim", docs(doc("", ""))).is(400, "")
@@ -206,7 +206,7 @@ func TestSimulationsThatAreNotOne(t *testing.T) {
 		root.put("/v1/sim", `{"docs":{}}`).is(400, "")
 		root.put("/v1/sim", `[]`).is(400, "")
 	})
-	e.run("one that grows beyond its bounds", func(t *testing.T) {
+	e.Subtest("one that grows beyond its bounds", func(t *testing.T) {
 		var b strings.Builder
 		b.WriteString("job::/ {\n")
 		for i := range 20 {
@@ -223,23 +223,23 @@ func TestSimulationsThatAreNotOne(t *testing.T) {
 func TestWhoMaySimulate(t *testing.T) {
 	e := start(t)
 	neo := e.as("neo")
-	e.run("nobody without policy about what is asked for", func(*testing.T) {
+	e.Subtest("nobody without policy about what is asked for", func(*testing.T) {
 		neo.get("/v1/sim?fqn=job::/dev&fqn=package::/dev&fqn=job::/ops").fails(403, "neo may not read policy::/dev with ResType job",
 			`"missing_claims":"permit read on policy::/dev, permit read on policy::/ops"`)
 		neo.get("/v1/sim").fails(403, "neo may not read policy::/ with ResType apikey", `"missing_claims":"permit read on policy::/"`)
 		neo.put("/v1/sim?fqn=job::/dev", docs(doc("mine", "job::/dev { { permit read } }"))).is(403, "")
 	})
 	e.write("powers", `policy::/dev { if (account->name == neo && ResType == job) { permit read } }`)
-	e.run("who may read all realms of the question and the answer", func(*testing.T) {
+	e.Subtest("who may read all realms of the question and the answer", func(*testing.T) {
 		neo.put("/v1/sim?fqn=job::/dev&claim=permit=read", docs(doc("mine", "job::/dev { { permit read } }"))).is(200, `{"lines":[
 			{"context":"mine.pol:1","level":0,"type":0,"value":"permit read"},{"context":"mine.pol:1","level":1,"type":3,"value":"job::/dev"}],"maxc":10,"maxl":1,"maxv":11}`)
 		neo.get("/v1/sim?fqn=package::/dev").is(403, "")
 		neo.get("/v1/sim?fqn=*::/dev").is(403, "")
 	})
-	e.run("an answer that shows a realm further up", func(*testing.T) {
+	e.Subtest("an answer that shows a realm further up", func(*testing.T) {
 		neo.get("/v1/sim?fqn=job::/dev&claim=permit=read&why=true").fails(403, "neo may not read policy::/ with ResType job", `"missing_claims":"permit read on policy::/"`)
 	})
-	e.run("a text that is not valid is told before", func(*testing.T) {
+	e.Subtest("a text that is not valid is told before", func(*testing.T) {
 		e.as("mia").put("/v1/sim?fqn=job::/dev", docs(doc("mine", "job"))).is(400, "")
 	})
 }

@@ -158,7 +158,7 @@ func TestEventsPassUnchanged(t *testing.T) {
 		"the last of two members":  {`{"a":1,"b":2,"a":3}`, `{"b":2,"a":3}`},
 		"white space around":       {" \n{\"a\" : 1}\t", `{"a":1}`},
 	} {
-		e.run(name, func(t *testing.T) {
+		e.Subtest(name, func(t *testing.T) {
 			if tt.got == "" {
 				tt.got = tt.sent
 			}

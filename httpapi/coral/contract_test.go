@@ -107,7 +107,7 @@ func TestEveryRowRefusesAlike(t *testing.T) {
 	}
 	for _, r := range rows {
 		method := r.Method()
-		e.run(r.ID+" without credentials", func(t *testing.T) {
+		e.Subtest(r.ID+" without credentials", func(t *testing.T) {
 			for _, c := range []caller{e.nobody(), e.nobody().with("Authorization", "Basic %%%"), e.nobody().with("Authorization", "Bearer x"),
 				{e, e.http.Basic("neo", "wrong horse")}, {e, e.http.Basic("neo", "")}, {e, e.http.Basic("", "correct horse")}, {e, e.http.Basic("nobody", "correct horse")}} {
 				a := c.do(method, r.try, nil).fails(401, "", "Valid credentials are required.")
@@ -116,25 +116,25 @@ func TestEveryRowRefusesAlike(t *testing.T) {
 				}
 			}
 		})
-		e.run(r.ID+" for a caller who wants HTML", func(t *testing.T) {
+		e.Subtest(r.ID+" for a caller who wants HTML", func(t *testing.T) {
 			e.as("neo").with("Accept", "text/html").do(method, r.try, nil).fails(406, "Set HTTP header", "Only application/json can be returned.")
 		})
 		if !r.Body {
 			continue
 		}
 		action := all[r.ID].Action
-		e.run(r.ID+" with a body that is no JSON by its type", func(t *testing.T) {
+		e.Subtest(r.ID+" with a body that is no JSON by its type", func(t *testing.T) {
 			e.as("neo").with("Content-Type", "text/plain").do(method, r.try, "{}").fails(415, "Set HTTP header", "Only application/json is accepted.")
 			e.as("neo").with("Content-Encoding", "gzip").do(method, r.try, "{}").fails(415, "Set HTTP header", "Only application/json is accepted.")
 		})
-		e.run(r.ID+" with a body beyond the limit", func(t *testing.T) {
+		e.Subtest(r.ID+" with a body beyond the limit", func(t *testing.T) {
 			body := `{"x":"` + strings.Repeat("x", 1<<20-7) + `"}`
 			if len(body) != 1<<20+1 {
 				t.Fatal(len(body))
 			}
 			e.as("neo").do(method, r.try, body).fails(413, action, "The body is larger than the limit.")
 		})
-		e.run(r.ID+" with a body that is no JSON object", func(t *testing.T) {
+		e.Subtest(r.ID+" with a body that is no JSON object", func(t *testing.T) {
 			for name, body := range badBodies() {
 				if strings.TrimSpace(body) == "" && method == "DELETE" {
 					continue // it may be left out

@@ -2,7 +2,6 @@ package coral_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"log/slog"
 	"regexp"
@@ -14,7 +13,6 @@ import (
 	"time"
 
 	"github.com/atoll-platform/atoll/httpapi"
-	"github.com/atoll-platform/atoll/httpapi/rest"
 	"github.com/atoll-platform/atoll/httpapi/rest/resttest"
 	"github.com/atoll-platform/atoll/platform"
 	"github.com/atoll-platform/atoll/platform/platformtest"
@@ -23,15 +21,11 @@ import (
 
 // env is one platform and what its API has shown so far.
 type env struct {
-	t     *testing.T
+	resttest.Session
 	p     *platform.Platform
 	http  *platformtest.HTTP
 	log   *logBuffer
 	clock *clock
-
-	mu   sync.Mutex
-	last rest.Access      // of the newest call
-	ids  resttest.Numbers // of UUIDs
 }
 
 // clock is the time of a platform under test.
@@ -87,29 +81,16 @@ func open(t *testing.T, opts ...platform.Option) *env {
 
 func bare(t *testing.T, opts []platform.Option, more ...httpapi.Option) *env {
 	t.Helper()
-	e := &env{t: t, log: &logBuffer{}, clock: &clock{}, ids: resttest.Numbers{Form: uuidForm, Keep: implicitID}}
+	e := &env{log: &logBuffer{}, clock: &clock{},
+		Session: resttest.Session{T: t, Contract: contract, IDs: resttest.Numbers{Form: uuidForm, Keep: implicitID}}}
 	e.clock.ns.Store(morning.UnixNano())
 	base := []platform.Option{
 		platform.WithClock(e.clock.now),
 		platform.WithLogger(slog.New(slog.NewTextHandler(e.log, &slog.HandlerOptions{Level: slog.LevelDebug}))),
 	}
 	e.p = platformtest.New(t, append(base, opts...)...)
-	e.http = platformtest.Client(t, e.p, append(more, httpapi.WithAccessLog(func(_ context.Context, a *rest.Access) {
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		e.last = *a
-	}))...)
+	e.http = platformtest.Client(t, e.p, append(more, httpapi.WithAccessLog(e.Saw))...)
 	return e
-}
-
-// run is a subtest in which e fails.
-func (e *env) run(name string, fn func(t *testing.T)) {
-	outer := e.t
-	outer.Run(name, func(t *testing.T) {
-		e.t = t
-		defer func() { e.t = outer }()
-		fn(t)
-	})
 }
 
 // caller makes calls as somebody.
@@ -128,56 +109,49 @@ func (c caller) with(name, value string) caller { return caller{c.e, c.h.With(na
 
 // reply is an answer that has not been looked at.
 type reply struct {
-	*platformtest.Answer
-	e      *env
-	access rest.Access
-	sent   string // method
+	*resttest.Reply
+	e *env
 }
 
 func (c caller) do(method, target string, body any) *reply {
-	c.e.t.Helper()
-	c.e.mu.Lock()
-	c.e.last = rest.Access{}
-	c.e.mu.Unlock()
+	c.e.Helper()
 	a := c.h.Do(method, target, body)
-	c.e.mu.Lock()
-	defer c.e.mu.Unlock()
-	r := &reply{Answer: a, e: c.e, access: c.e.last, sent: method}
+	r := &reply{c.e.Reply(a.Call, method, a.Status, a.Header, a.Body), c.e}
 	r.check()
 	return r
 }
 
-func (c caller) get(target string) *reply    { c.e.t.Helper(); return c.do("GET", target, nil) }
-func (c caller) delete(target string) *reply { c.e.t.Helper(); return c.do("DELETE", target, nil) }
+func (c caller) get(target string) *reply    { c.e.Helper(); return c.do("GET", target, nil) }
+func (c caller) delete(target string) *reply { c.e.Helper(); return c.do("DELETE", target, nil) }
 func (c caller) post(target string, body any) *reply {
-	c.e.t.Helper()
+	c.e.Helper()
 	return c.do("POST", target, body)
 }
 func (c caller) patch(target string, body any) *reply {
-	c.e.t.Helper()
+	c.e.Helper()
 	return c.do("PATCH", target, body)
 }
 func (c caller) create(definition string) *reply {
-	c.e.t.Helper()
+	c.e.Helper()
 	return c.post("/api/runtimes", definition)
 }
 func (c caller) start(runtime string) *reply {
-	c.e.t.Helper()
+	c.e.Helper()
 	return c.patch("/api/runtimes/"+runtime, `{"status":"start"}`)
 }
 func (c caller) stop(runtime string) *reply {
-	c.e.t.Helper()
+	c.e.Helper()
 	return c.patch("/api/runtimes/"+runtime, `{"status":"stop"}`)
 }
 
 // check holds an answer against the rules for every answer.
 func (r *reply) check() {
-	t := r.e.t
+	t := r.e.T
 	t.Helper()
 	if r.Header.Get("X-Request-Id") == "" || r.Header.Get("Cache-Control") != "no-store" || r.Header.Get("X-Content-Type-Options") != "nosniff" {
 		t.Errorf("%s: headers that every answer has: %v", r.Call, r.Header)
 	}
-	if r.sent == "HEAD" || r.Status == 204 {
+	if r.Method == "HEAD" || r.Status == 204 {
 		if r.Body != "" {
 			t.Errorf("%s answered %d with a body: %s", r.Call, r.Status, r.Body)
 		}
@@ -237,25 +211,15 @@ func errorBodyFault(status int, body []byte) string {
 // order in which they were shown, and "*" for a text that is not empty. What
 // holds counts as shown.
 func (r *reply) is(status int, want string) *reply {
-	t := r.e.t
-	t.Helper()
-	if r.Status != status {
-		t.Fatalf("%s answered %d, want %d: %s", r.Call, r.Status, status, r.Body)
-	}
-	if want != "" {
-		expected := r.e.ids.In(resttest.Decode(t, want))
-		if diff := resttest.Diff(expected, r.e.ids.In(resttest.Decode(t, r.Body))); diff != "" {
-			t.Fatalf("%s answered %d (-want +got):\n%s", r.Call, status, diff)
-		}
-	}
-	contract.Show(&r.access, r.sent, status)
+	r.e.Helper()
+	r.Is(status, want)
 	return r
 }
 
 // fails is is with the error body of that action and reason, and of details if
 // there are some.
 func (r *reply) fails(status int, action, reason string, details ...string) *reply {
-	r.e.t.Helper()
+	r.e.Helper()
 	b := map[string]any{"success": false, "reason": reason}
 	if action != "" {
 		b["action"] = action
@@ -265,17 +229,17 @@ func (r *reply) fails(status int, action, reason string, details ...string) *rep
 	}
 	text, err := json.Marshal(b)
 	if err != nil {
-		r.e.t.Fatal(err)
+		r.e.Fatal(err)
 	}
 	return r.is(status, string(text))
 }
 
 // id is the UUID that a number stands for.
 func (e *env) id(number string) string {
-	e.t.Helper()
-	id, ok := e.ids.ID(number)
+	e.Helper()
+	id, ok := e.IDs.ID(number)
 	if !ok {
-		e.t.Fatalf("nothing is numbered %s", number)
+		e.Fatalf("nothing is numbered %s", number)
 	}
 	return id
 }

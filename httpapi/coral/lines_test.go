@@ -34,7 +34,7 @@ func TestEventsInLines(t *testing.T) {
 		"more than one post":               {strings.Repeat(`{"n":1}`+"\n", 3000), 3000, `{"action":"Post event","success":true,"accepted":3000,"refused":0}`},
 	}
 	for name, tt := range tests {
-		e.run(name, func(t *testing.T) {
+		e.Subtest(name, func(t *testing.T) {
 			got := lines.post("/api/runtimes/r/actors/in", tt.body)
 			for strings.Contains(got.Body, `"reason":"`) && strings.Contains(tt.want, `"reason":"*"`) {
 				i := strings.Index(got.Body, `"reason":"`)
@@ -45,23 +45,23 @@ func TestEventsInLines(t *testing.T) {
 			total += tt.accepted
 		})
 	}
-	e.run("every accepted line is handled", func(t *testing.T) {
+	e.Subtest("every accepted line is handled", func(t *testing.T) {
 		eventually(t, "all are counted", func() bool {
 			return strings.Contains(neo.get("/api/runtimes/r/actors/in/stats").Body, fmt.Sprintf(`"totalMessages":%d,`, total))
 		})
 	})
-	e.run("twenty bad lines are told, all are counted", func(t *testing.T) {
+	e.Subtest("twenty bad lines are told, all are counted", func(t *testing.T) {
 		a := lines.post("/api/runtimes/r/actors/in", strings.Repeat("x\n", 2000))
 		if a.Status != 200 || !strings.Contains(a.Body, `"accepted":0,"refused":2000,`) || strings.Count(a.Body, `"line":`) != 20 || !strings.Contains(a.Body, `{"line":20,`) {
 			t.Errorf("%d %s", a.Status, a.Body)
 		}
 	})
-	e.run("a body has a limit of its own", func(t *testing.T) {
+	e.Subtest("a body has a limit of its own", func(t *testing.T) {
 		line := `{"x":"` + strings.Repeat("a", 900) + "\"}\n"
 		lines.post("/api/runtimes/r/actors/in", strings.Repeat("\n", 8<<20)).is(200, `{"action":"Post event","success":true,"accepted":0,"refused":0}`)
 		lines.post("/api/runtimes/r/actors/in", strings.Repeat(line, 8<<20/len(line)+1)).is(413, "")
 	})
-	e.run("the row is checked as with one event", func(t *testing.T) {
+	e.Subtest("the row is checked as with one event", func(t *testing.T) {
 		lines.post("/api/runtimes/r/actors/who", "x\n").fails(404, "Get actor", "No actor who.")
 		lines.post("/api/runtimes/who/actors/in", "").fails(404, "Find runtime", "No runtime who.")
 		e.as("mia").with("Content-Type", ndjson).post("/api/runtimes/neo-r/actors/in", `{}`).is(403, "")

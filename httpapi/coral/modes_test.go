@@ -22,7 +22,7 @@ func TestAcceptAllAsksNobody(t *testing.T) {
 		"credentials that are broken": e.nobody().with("Authorization", "Basic %%%"),
 		"another form of credentials": e.nobody().with("Authorization", "Bearer xyz"),
 	} {
-		e.run(name, func(*testing.T) {
+		e.Subtest(name, func(*testing.T) {
 			c.get("/").is(200, `"api is running. enjoy"`)
 			c.get("/api/platform/stats").is(200, "")
 		})

@@ -66,7 +66,7 @@ func TestPermissionsWithFaults(t *testing.T) {
 		{"another runtime", `{"user":"mia","runtime":"s","method":"GET","uri":"/api/runtimes/r","allowed":true}`, "runtime is missing or not valid."},
 		{"an id that is no UUID", `{"id":"7","user":"mia","method":"GET","uri":"/api/runtimes/r","allowed":true}`, "7 is not a permission id."},
 	} {
-		e.run(tt.name, func(*testing.T) {
+		e.Subtest(tt.name, func(*testing.T) {
 			neo.post(at, tt.body).is(400, `{"action":"Add permission","success":false,"reason":"`+tt.reason+`","details":"*"}`)
 		})
 	}

@@ -86,7 +86,7 @@ func TestJoinAndLeaveWithFaults(t *testing.T) {
 		{"an empty role", `{"action":"join","ip":"10.0.0.3","port":1,"roles":[""]}`, "roles is missing or not valid."},
 		{"leaving with a port alone", `{"action":"leave","port":2552}`, address}, {"leaving with an empty ip", `{"action":"leave","ip":""}`, address}, {"leaving with an empty alias", `{"action":"leave","alias":""}`, address},
 	} {
-		e.run(tt.name, func(*testing.T) {
+		e.Subtest(tt.name, func(*testing.T) {
 			c.post("/api/platform/cluster", tt.body).is(400, `{"action":"Join or leave cluster","success":false,"reason":"`+tt.reason+`","details":"*"}`)
 		})
 	}
@@ -160,7 +160,7 @@ func TestSettingsWithFaults(t *testing.T) {
 		{"a very long key", `{"` + strings.Repeat("x", 5000) + `":1}`, strings.Repeat("x", 200) + "…"},
 		{"login with several factors", `{"coral.authentication.ldap.mfa.enabled":true}`, "coral.authentication.ldap.mfa.enabled"},
 	} {
-		e.run(tt.name, func(*testing.T) {
+		e.Subtest(tt.name, func(*testing.T) {
 			c.patch(at, tt.body).is(400, `{"action":"Update settings","success":false,"reason":"`+tt.field+` is missing or not valid.","details":"*"}`)
 		})
 	}

@@ -28,7 +28,7 @@ func TestTheLifeOfAProject(t *testing.T) {
 			}
 			e.clock.advance(time.Minute)
 			changed := `{"id":"#1","name":"zion","owner":"#2","description":"the city","definitions":[` + pair("later") + `],"runtimes":["#3"],"created":"` + at0 + `","updated":"2015-01-21T12:19:08.791"}`
-			e.ids.In(e.id("#1") + runtime.ID)
+			e.IDs.In(e.id("#1") + runtime.ID)
 			neo.do(verb, "/api/projects/matrix", `{"name":"zion","description":"the city","definitions":[`+pair("later")+`],"owner":"mia"}`).
 				is(200, `{"action":"Update project","success":true,"definition":`+changed+`}`)
 			neo.do(verb, "/api/projects/zion", `{}`).is(200, `{"action":"Update project","success":true,"definition":`+changed+`}`)
@@ -82,7 +82,7 @@ func TestProjectsWithFaults(t *testing.T) {
 		{"a definition that is no object", `{"name":"x","definitions":[7]}`, "definitions"},
 		{"a definition with faults", `{"name":"x","definitions":[` + pair("fine") + `,{"name":"bad"}]}`, "definitions"},
 	} {
-		e.run(tt.name, func(t *testing.T) {
+		e.Subtest(tt.name, func(t *testing.T) {
 			a := neo.post("/api/projects", tt.body).is(400, `{"action":"Add project","success":false,"reason":"`+tt.field+` is missing or not valid.","details":"*"}`)
 			if strings.Contains(tt.name, "faults") && !strings.Contains(a.Body, "definitions/1/actors: ") {
 				t.Errorf("details do not tell where: %s", a.Body)

@@ -46,7 +46,7 @@ func TestReferencesToRuntimes(t *testing.T) {
 		{"a very long name", neo, strings.Repeat("x", 4000), ""},
 	}
 	for _, tt := range tests {
-		e.run(tt.name, func(t *testing.T) {
+		e.Subtest(tt.name, func(t *testing.T) {
 			a := tt.who.get("/api/runtimes/" + tt.ref)
 			if tt.want == "" {
 				if a.Status != 404 || !strings.Contains(a.Body, `"action":"Find runtime"`) {

@@ -68,7 +68,7 @@ func TestCallsOnARuntimeThatIsNotThere(t *testing.T) {
 		{"GET", "/permissions", ""}, {"POST", "/permissions", `{"user":"mia","method":"*","uri":"/api/runtimes/x","allowed":true}`},
 		{"GET", "/permissions/" + implicitID, ""}, {"PATCH", "/permissions/" + implicitID, `{"allowed":true}`}, {"DELETE", "/permissions/" + implicitID, ""},
 	} {
-		e.run(c.method+" "+c.path, func(*testing.T) {
+		e.Subtest(c.method+" "+c.path, func(*testing.T) {
 			e.as("neo").do(c.method, missing+c.path, c.body).fails(404, "Find runtime", "No runtime neo-nothing.")
 		})
 	}
@@ -170,7 +170,7 @@ func TestDefinitionsWithFaults(t *testing.T) {
 		"an actor that wants files that nobody offers": {`{"name":"r","actors":[{"name":"in","type":"httpbroadcast"},{"name":"sum","type":"log","params":{"file":"x.log"}}],` + links + `}`, []fault{{"invalid-actor-definitions", "Some actors have an unknown type, or a name or parameters that are not valid."}}},
 	}
 	for name, tt := range tests {
-		e.run(name, func(*testing.T) {
+		e.Subtest(name, func(*testing.T) {
 			var codes, texts []string
 			for _, f := range tt.want {
 				codes, texts = append(codes, `"`+f.code+`"`), append(texts, `"`+f.text+`"`)
@@ -324,7 +324,7 @@ func TestOwnersOfNewRuntimes(t *testing.T) {
 		"an administrator for another":     {root, "mia", "mia-r"},
 		"an administrator by UUID":         {root, strings.ToUpper(id("mia")), "mia-r2"},
 	} {
-		e.run(name, func(t *testing.T) {
+		e.Subtest(name, func(t *testing.T) {
 			if dry := tt.who.post("/api/runtimes?dry-run=true", owned(tt.owner)); tt.want == "" {
 				dry.fails(401, "Create runtime", not)
 			} else {

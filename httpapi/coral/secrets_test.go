@@ -16,8 +16,8 @@ func TestSecretsAreNeverShown(t *testing.T) {
 	var seen strings.Builder
 	look := func(r *reply) *reply {
 		fmt.Fprintln(&seen, r.Call, r.Header, r.Body)
-		if r.access.Err != nil {
-			fmt.Fprintln(&seen, r.access.Err)
+		if r.Access.Err != nil {
+			fmt.Fprintln(&seen, r.Access.Err)
 		}
 		return r
 	}

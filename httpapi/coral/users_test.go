@@ -84,7 +84,7 @@ func TestUsersWithFaults(t *testing.T) {
 		{"permissions that are no list", "permissions", `{}`}, {"a permission that is empty", "permissions", `[{}]`},
 		{"a permission on no runtime", "permissions", `[{"runtime":"neo-nothing","method":"GET","uri":"/api/runtimes/neo-nothing","allowed":true}]`},
 	} {
-		e.run(tt.name, func(t *testing.T) {
+		e.Subtest(tt.name, func(t *testing.T) {
 			a := root.post("/api/users", body(tt.field, tt.value)).is(400, `{"action":"Add user","success":false,"reason":"`+tt.field+` is missing or not valid.","details":"*"}`)
 			if strings.Contains(a.Body, "dozer99") || strings.Contains(a.Body, "abababab") {
 				t.Errorf("the answer shows the password: %s", a.Body)

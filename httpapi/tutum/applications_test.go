@@ -77,7 +77,7 @@ func at(d time.Duration) string {
 
 // steps reads where an application is; containers are read by their own uris.
 func (c caller) step(app object, uris []string) step {
-	c.e.t.Helper()
+	c.e.Helper()
 	return stepOf(c.app(app), c.get(uris[0]).is(200, "").object(), c.get(uris[1]).is(200, "").object())
 }
 

@@ -8,13 +8,11 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/atoll-platform/atoll/httpapi"
-	"github.com/atoll-platform/atoll/httpapi/rest"
 	"github.com/atoll-platform/atoll/httpapi/rest/resttest"
 	"github.com/atoll-platform/atoll/platform"
 	"github.com/atoll-platform/atoll/platform/platformtest"
@@ -34,14 +32,10 @@ const at0 = "Sat, 1 Jan 2000 00:00:00 +0000"
 
 // env is one platform in a bubble and what its API has shown so far.
 type env struct {
-	t     *testing.T
+	resttest.Session
 	p     *platform.Platform
 	http  *platformtest.HTTP
 	stage *stage
-
-	mu   sync.Mutex
-	last rest.Access      // of the newest call
-	ids  resttest.Numbers // of uuids
 }
 
 // in runs a test in virtual time, on a platform with the administrator root
@@ -53,18 +47,14 @@ func in(t *testing.T, fn func(e *env), opts ...platform.Option) {
 
 func start(t *testing.T, opts []platform.Option, more ...httpapi.Option) *env {
 	t.Helper()
-	e := &env{t: t, ids: resttest.Numbers{Form: uuidForm}, stage: &stage{starts: map[string]int{}}}
+	e := &env{stage: &stage{starts: map[string]int{}}, Session: resttest.Session{T: t, Contract: &contract, IDs: resttest.Numbers{Form: uuidForm}}}
 	e.p = platformtest.New(t, append([]platform.Option{platform.WithDrivers(e.stage)}, opts...)...)
 	for _, i := range images {
 		if err := e.p.Images().Register(i); err != nil {
 			t.Fatal(err)
 		}
 	}
-	e.http = platformtest.Client(t, e.p, append(more, httpapi.WithAccessLog(func(_ context.Context, a *rest.Access) {
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		e.last = *a
-	}))...)
+	e.http = platformtest.Client(t, e.p, append(more, httpapi.WithAccessLog(e.Saw))...)
 	if e.p.AcceptsAll() {
 		return e
 	}
@@ -116,47 +106,40 @@ func (c caller) with(name, value string) caller { return caller{c.e, c.h.With(na
 
 // reply is an answer that has not been looked at.
 type reply struct {
-	*platformtest.Answer
-	e      *env
-	access rest.Access
-	method string
+	*resttest.Reply
+	e *env
 }
 
 func (c caller) do(method, target string, body any) *reply {
-	c.e.t.Helper()
-	c.e.mu.Lock()
-	c.e.last = rest.Access{}
-	c.e.mu.Unlock()
+	c.e.Helper()
 	a := c.h.Do(method, target, body)
-	c.e.mu.Lock()
-	defer c.e.mu.Unlock()
-	r := &reply{a, c.e, c.e.last, method}
+	r := &reply{c.e.Reply(a.Call, method, a.Status, a.Header, a.Body), c.e}
 	if fault := answerFault(method, r.Status, r.Header.Get, []byte(r.Body)); fault != "" {
-		c.e.t.Errorf("%s answered %d %s: %v %s", r.Call, r.Status, fault, r.Header, r.Body)
+		c.e.Errorf("%s answered %d %s: %v %s", r.Call, r.Status, fault, r.Header, r.Body)
 	}
 	return r
 }
 
-func (c caller) get(target string) *reply    { c.e.t.Helper(); return c.do("GET", target, nil) }
-func (c caller) delete(target string) *reply { c.e.t.Helper(); return c.do("DELETE", target, nil) }
+func (c caller) get(target string) *reply    { c.e.Helper(); return c.do("GET", target, nil) }
+func (c caller) delete(target string) *reply { c.e.Helper(); return c.do("DELETE", target, nil) }
 func (c caller) post(target string, body any) *reply {
-	c.e.t.Helper()
+	c.e.Helper()
 	return c.do("POST", target, body)
 }
 func (c caller) patch(target string, body any) *reply {
-	c.e.t.Helper()
+	c.e.Helper()
 	return c.do("PATCH", target, body)
 }
 
 // create makes an application and returns it as it was accepted.
 func (c caller) create(body any) object {
-	c.e.t.Helper()
+	c.e.Helper()
 	return c.post(apps, body).is(202, "").object()
 }
 
 // created is create, and waits until nothing happens any more.
 func (c caller) created(body any) object {
-	c.e.t.Helper()
+	c.e.Helper()
 	o := c.create(body)
 	c.e.settle()
 	return c.app(o)
@@ -164,13 +147,13 @@ func (c caller) created(body any) object {
 
 // app reads an application again.
 func (c caller) app(o object) object {
-	c.e.t.Helper()
+	c.e.Helper()
 	return c.get(o.uri()).is(200, "").object()
 }
 
 // con reads the n-th container of an application as it is now, from 0.
 func (c caller) con(app object, n int) object {
-	c.e.t.Helper()
+	c.e.Helper()
 	return c.get(c.app(app).strings("containers")[n]).is(200, "").object()
 }
 
@@ -178,10 +161,10 @@ func (c caller) con(app object, n int) object {
 type object map[string]any
 
 func (r *reply) object() object {
-	r.e.t.Helper()
-	o, ok := resttest.Decode(r.e.t, r.Body).(map[string]any)
+	r.e.Helper()
+	o, ok := resttest.Decode(r.e.T, r.Body).(map[string]any)
 	if !ok {
-		r.e.t.Fatalf("%s answered no object: %s", r.Call, r.Body)
+		r.e.Fatalf("%s answered no object: %s", r.Call, r.Body)
 	}
 	return o
 }
@@ -270,25 +253,15 @@ func errorFault(status int, o map[string]any) string {
 // order in which they were shown, and "*" for a text that is not empty. What
 // holds counts as shown.
 func (r *reply) is(status int, want string) *reply {
-	t := r.e.t
-	t.Helper()
-	if r.Status != status {
-		t.Fatalf("%s answered %d, want %d: %s", r.Call, r.Status, status, r.Body)
-	}
-	if want != "" {
-		expected := r.e.ids.In(resttest.Decode(t, want))
-		if diff := resttest.Diff(expected, r.e.ids.In(resttest.Decode(t, r.Body))); diff != "" {
-			t.Fatalf("%s answered %d (-want +got):\n%s", r.Call, status, diff)
-		}
-	}
-	contract.Show(&r.access, r.method, status)
+	r.e.Helper()
+	r.Is(status, want)
 	return r
 }
 
 // fails is is with the whole body of an error: its text and, for every member
 // at fault, a text.
 func (r *reply) fails(status int, text string, fields ...string) *reply {
-	r.e.t.Helper()
+	r.e.Helper()
 	b := map[string]any{"error": text}
 	if len(fields) > 0 {
 		m := map[string][]string{}
@@ -302,7 +275,7 @@ func (r *reply) fails(status int, text string, fields ...string) *reply {
 	}
 	raw, err := json.Marshal(b)
 	if err != nil {
-		r.e.t.Fatal(err)
+		r.e.Fatal(err)
 	}
 	return r.is(status, string(raw))
 }

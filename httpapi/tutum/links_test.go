@@ -15,10 +15,10 @@ import (
 
 // environment are the variables with which a container was last started.
 func (e *env) environment(container object) map[string]string {
-	e.t.Helper()
+	e.Helper()
 	run, ok := e.stage.played(container.uuid())
 	if !ok {
-		e.t.Fatalf("%s was never started", container.text("unique_name"))
+		e.Fatalf("%s was never started", container.text("unique_name"))
 	}
 	out := map[string]string{}
 	for _, v := range run.Env {

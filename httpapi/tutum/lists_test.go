@@ -11,7 +11,7 @@ import (
 
 // names are the unique names of the objects of a list.
 func (r *reply) names() []string {
-	r.e.t.Helper()
+	r.e.Helper()
 	out := []string{}
 	for _, o := range r.object()["objects"].([]any) {
 		out = append(out, o.(map[string]any)["unique_name"].(string))

@@ -27,7 +27,7 @@ type outcome struct {
 }
 
 func (c caller) outcome(app object, first string) outcome {
-	c.e.t.Helper()
+	c.e.Helper()
 	now := c.app(app)
 	con := c.get(first).is(200, "").object()
 	o := outcome{App: now.state(), Counts: now.counts(), Starts: c.e.started(app, 0), Container: con.state(), Exit: fmt.Sprint(con["exit_code"], " ", con["exit_code_msg"])}

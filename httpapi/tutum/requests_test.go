@@ -1,7 +1,6 @@
 package tutum_test
 
 import (
-	"context"
 	"encoding/base64"
 	"net/http"
 	"net/http/httptest"
@@ -23,7 +22,7 @@ func limited(t *testing.T, l rest.Limits, fn func(e *env)) {
 
 // targets are targets of all rows, for an application of neo and its container.
 func (e *env) targets() map[string]string {
-	e.t.Helper()
+	e.Helper()
 	a := e.neo().created(`{"image":"tutum/hello-world"}`)
 	c := e.neo().con(a, 0)
 	out := map[string]string{}
@@ -350,7 +349,7 @@ func TestAPlatformThatEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := start(t, nil)
 		targets := e.targets()
-		h, err := httpapi.New(e.p, httpapi.WithAccessLog(func(_ context.Context, a *rest.Access) { e.last = *a }))
+		h, err := httpapi.New(e.p, httpapi.WithAccessLog(e.Saw))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -150,10 +150,10 @@ func TestQuotas(t *testing.T) {
 
 // auth is the token of the container of an application with the role global.
 func (e *env) auth(a object) string {
-	e.t.Helper()
+	e.Helper()
 	run, ok := e.stage.played(e.neo().con(a, 0).uuid())
 	if !ok {
-		e.t.Fatal("the container was never started")
+		e.Fatal("the container was never started")
 	}
 	for _, v := range run.Env {
 		if value, ok := strings.CutPrefix(v, "TUTUM_AUTH="); ok {

@@ -93,6 +93,9 @@ func (n *Numbers) In(v any) any {
 }
 
 func (n *Numbers) text(s string) string {
+	if n.Form == nil {
+		return s
+	}
 	return n.Form.ReplaceAllStringFunc(s, func(id string) string {
 		if id == n.Keep {
 			return id

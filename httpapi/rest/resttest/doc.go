@@ -14,7 +14,9 @@
 //	func TestMain(m *testing.M)                { os.Exit(contract.Main(m)) }
 //	func TestTheTableIsTheContract(t *testing.T) { contract.Table(t) }
 //
-// Answers are compared whole: [Decode] reads JSON, [Numbers] puts numbers in the
-// place of ids that differ from run to run, and [Diff] compares, with "*" for
-// texts that are not told. [Send] makes the calls of fuzz targets.
+// A [Session] makes the calls of a test: [Session.Saw] is the access log of the
+// server under test, and [Reply.Is] holds an answer to a status and a whole body
+// and shows it to the contract. [Decode] reads JSON, [Numbers] puts numbers in
+// the place of ids that differ from run to run, and [Diff] compares, with "*"
+// for texts that are not told. [Send] makes the calls of fuzz targets.
 package resttest

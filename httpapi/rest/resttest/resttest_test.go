@@ -141,3 +141,37 @@ func TestSend(t *testing.T) {
 		t.Errorf("a target that no server sees was answered: %s", w.Body)
 	}
 }
+
+func TestSession(t *testing.T) {
+	c := contract()
+	s := resttest.Session{T: t, Contract: c, IDs: resttest.Numbers{Form: regexp.MustCompile(`id-[a-z]`)}}
+	call := func(a rest.Access, status int, body string) *resttest.Reply {
+		if a.Operation != "" {
+			s.Saw(t.Context(), &a)
+		}
+		return s.Reply("GET /greet/ann", "GET", status, http.Header{}, body)
+	}
+	s.Subtest("an answer that holds is shown to the contract", func(t *testing.T) {
+		if s.T != t {
+			t.Error("the session fails another test")
+		}
+		call(rest.Access{Operation: "greeter.greet", Template: "/greet/{name}"}, 200, `{"to":"ann","by":["id-x","id-y","id-x"]}`).Is(200, `{"to":"*","by":["#1","#2","#1"]}`)
+	})
+	if s.T != t {
+		t.Error("after a subtest the session fails another test")
+	}
+	call(rest.Access{Operation: "greeter.greet"}, 404, "no JSON").Is(404, "")
+	call(rest.Access{}, 401, `{}`).Is(401, `{}`) // what no operation answered counts for none
+	got, err := c.Missing()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const rows = "G1 GET /greet/{name}, GET /greet/{name}/again: "
+	if diff := cmp.Diff([]string{rows + "401", "G1 GET /greet/{name}/again: 200"}, got); diff != "" {
+		t.Errorf("missing (-want +got):\n%s", diff)
+	}
+	var to struct{ To string }
+	if call(rest.Access{}, 200, `{"to":"ann"}`).JSON(&to); to.To != "ann" {
+		t.Errorf("decoded %+v", to)
+	}
+}

@@ -31,7 +31,15 @@ func main() {
 	rounds := flag.Int("rounds", 11, "times that each measure is taken")
 	only := flag.String("only", "", "measure only what has this in its name")
 	details := flag.Bool("details", false, "print what each implementation took, too")
+	generate := flag.Bool("twin", false, "make bento/main.go from benthos/main.go, and measure nothing")
 	flag.Parse()
+	if *generate {
+		if err := writeTwin(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	start := time.Now()
 	fmt.Printf("%s, GOMAXPROCS %d, %d rounds, medians; load before %s\n\n", goruntime.Version(), goruntime.GOMAXPROCS(0), *rounds, load())
 	var all []measure.Result

@@ -1,3 +1,5 @@
+// Code generated from ../benthos/main.go by go generate; DO NOT EDIT.
+
 // Command bento measures a pipeline on Atoll and on Bento in one run.
 //
 //	go run . [-rounds 11] [-n 50000] [-json]

@@ -151,3 +151,33 @@ func TestWhoeverComesWhereEverybodyIsAccepted(t *testing.T) {
 		closed.nobody().get("/v1/policy").fails(401, "Valid credentials are required.", "")
 	})
 }
+
+func TestTheDocumentDescribesBothFormsOfAWrite(t *testing.T) {
+	d, err := newDialect()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := d.Document()
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc := resttest.Decode(t, string(text))
+	at := func(path ...string) any {
+		v := doc
+		for _, name := range path {
+			v = v.(map[string]any)[name]
+		}
+		return v
+	}
+	want := resttest.Decode(t, `[
+		{"required": true, "content": {"application/json": {"schema": {"description": "An object with the list docs, or that list.",
+			"anyOf": [{"$ref": "#/components/schemas/DocumentsFormInput"}, {"type": "array", "items": {"$ref": "#/components/schemas/DocumentFormInput"}}]}}}},
+		{"type": "object", "required": ["docs"], "properties": {"docs": {"type": "array", "items": {"$ref": "#/components/schemas/DocumentFormInput"}}}},
+		{"type": "object", "required": ["name", "text"], "properties": {"name": {"type": "string"}, "text": {"type": "string"},
+			"for_version": {"type": ["integer", "null"], "format": "int64", "minimum": 0, "description": "The current version of a document that exists, to replace it."}}}]`)
+	got := []any{at("paths", "/v1/policy", "put", "requestBody"),
+		at("components", "schemas", "DocumentsFormInput"), at("components", "schemas", "DocumentFormInput")}
+	if diff := resttest.Diff(want, got); diff != "" {
+		t.Errorf("the document (-want +got):\n%s", diff)
+	}
+}

@@ -70,10 +70,24 @@ func (a *api) getDocument(ctx context.Context, in documentIn) (documentBody, err
 }
 
 type putIn struct {
-	Body any `body:"raw,any" doc:"An object with the list docs, or that list: of each document its name, its text and, to replace one that exists, for_version, its current version."`
+	Body any `body:"raw,any" doc:"An object with the list docs, or that list."`
 
 	writes []policy.DocumentWrite
 }
+
+// documentForm and documentsForm are how documents are written.
+type documentForm struct {
+	Name       string           `json:"name" rule:"required"`
+	Text       string           `json:"text" rule:"required"`
+	ForVersion rest.Opt[uint64] `json:"for_version" doc:"The current version of a document that exists, to replace it."`
+}
+
+type documentsForm struct {
+	Docs []documentForm `json:"docs" rule:"required"`
+}
+
+// BodyForms is for documents.
+func (putIn) BodyForms() []any { return []any{documentsForm{}, []documentForm(nil)} }
 
 // Check reads the documents out of the body.
 func (in *putIn) Check(found *rest.Findings) {

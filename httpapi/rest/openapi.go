@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -158,7 +159,7 @@ func (b *documenter) requestBody(o *Operation) doc {
 			}
 			schema = b.input(o)
 		} else {
-			schema = b.whole(&obj.fields[obj.body])
+			schema = b.whole(o, &obj.fields[obj.body])
 		}
 		content["application/json"] = doc{"schema": schema}
 		if o.Body == FormBody {
@@ -166,7 +167,7 @@ func (b *documenter) requestBody(o *Operation) doc {
 			content["multipart/form-data"] = doc{"schema": schema}
 		}
 	case RawBody:
-		content["application/json"] = doc{"schema": b.whole(&obj.fields[obj.body])}
+		content["application/json"] = doc{"schema": b.whole(o, &obj.fields[obj.body])}
 		for _, t := range o.Types {
 			content[t.Media] = doc{}
 		}
@@ -182,10 +183,25 @@ func (b *documenter) requestBody(o *Operation) doc {
 	return body
 }
 
+// BodyFormer is implemented by inputs that read a body themselves. The values
+// are of the types whose JSON they take, one or several, for documents alone.
+type BodyFormer interface{ BodyForms() []any }
+
 // whole documents a body that one field takes as it is.
-func (b *documenter) whole(f *Field) doc {
+func (b *documenter) whole(o *Operation, f *Field) doc {
 	s := doc{}
-	if f.body == bodyRaw && !b.p.AnyTop {
+	if in, ok := reflect.Zero(o.in).Interface().(BodyFormer); ok {
+		var forms []any
+		for _, v := range in.BodyForms() {
+			c, err := codecOf(reflect.TypeOf(v))
+			if err != nil {
+				b.faults = append(b.faults, err)
+				continue
+			}
+			forms = append(forms, b.of(c, schemaKey{in: true}, o.ID))
+		}
+		s["anyOf"] = forms
+	} else if f.body == bodyRaw && !b.p.AnyTop {
 		s["type"] = "object"
 	}
 	if f.Doc != "" {

@@ -144,17 +144,23 @@ func (e *Event) member(i int, w word) string {
 
 // find returns the word of a field of e's own table, and its number.
 func (e *Event) find(k Key) (word, int) {
-	from := 1
 	for i, w := range &e.head {
-		if w.hash() == k.hash && w != 0 && e.text[from:w.off()] == k.member {
+		if w.hash() == k.hash && w != 0 && e.text[e.nameAt(i):w.off()] == k.member {
 			return w, i
 		}
-		from = w.end() + 1
 	}
 	if e.more != nil {
 		return e.findTail(k)
 	}
 	return 0, -1
+}
+
+// nameAt returns where the name of a field of the head begins.
+func (e *Event) nameAt(i int) int {
+	if i == 0 {
+		return 1
+	}
+	return e.head[i-1].end() + 1
 }
 
 func (e *Event) findTail(k Key) (word, int) {
@@ -203,12 +209,11 @@ func (e *Event) Field(name string) Value {
 	if !plainName(name) || e.more != nil {
 		return e.Get(KeyOf(name))
 	}
-	hash, from := hashName(name), 1
-	for _, w := range &e.head {
-		if w.hash() == hash && w != 0 && e.text[from+1:w.off()-2] == name {
+	hash := hashName(name)
+	for i, w := range &e.head {
+		if w.hash() == hash && w != 0 && e.text[e.nameAt(i)+1:w.off()-2] == name {
 			return Value{kind: w.kind(), str: e.text[w.off():w.end()]}
 		}
-		from = w.end() + 1
 	}
 	return Value{}
 }

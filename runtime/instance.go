@@ -2,7 +2,6 @@ package runtime
 
 import (
 	"context"
-	"sync"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -17,7 +16,7 @@ import (
 // State and the like when nothing else is going on. It holds the token: the
 // state stateRunning, which is set under mu and given back by release.
 type Instance struct {
-	mu sync.Mutex // the innermost lock but for the queue's
+	mu lock // the innermost lock but for the queue's
 
 	state   instanceState
 	refuse  atoll.Kind // what posts are refused with; 0 takes them

@@ -30,9 +30,11 @@ func TestLockSleeps(t *testing.T) {
 	var l lock
 	l.Lock()
 	held, got := make(chan struct{}), make(chan struct{})
+	n := 0
 	go func() {
 		close(held)
 		l.Lock()
+		n++
 		l.Unlock()
 		close(got)
 	}()
@@ -45,6 +47,9 @@ func TestLockSleeps(t *testing.T) {
 			goruntime.Gosched()
 		}
 	}
+	n++
 	l.Unlock()
-	<-got
+	if <-got; n != 2 {
+		t.Errorf("%d of 2 were counted", n)
+	}
 }

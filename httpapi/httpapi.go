@@ -31,8 +31,9 @@ type options struct {
 // the platform's logger.
 func WithLogger(l *slog.Logger) Option { return func(o *options) { o.rest.Logger = l } }
 
-// WithAccessLog sets a hook that is called for every answered request. The
-// default is none; rest.AccessLog makes one that logs.
+// WithAccessLog sets a hook that is called for every answered request, with a
+// record that it must not keep. The default is none; rest.AccessLog makes one
+// that logs.
 func WithAccessLog(hook func(context.Context, *rest.Access)) Option {
 	return func(o *options) { o.rest.Access = hook }
 }

@@ -22,6 +22,9 @@ var (
 // checkType looks at what the headers say of the body.
 func (x *exchange) checkType() error {
 	o, n := x.call.Op, x.r.ContentLength
+	if h := x.r.Header["Content-Type"]; len(h) > 0 {
+		x.contentType = h[0]
+	}
 	rule := x.p.Type
 	if o.Body == NoBody {
 		if x.p.NoBody == NoBodyIgnored {
@@ -37,8 +40,7 @@ func (x *exchange) checkType() error {
 	if o.Body == UploadBody || rule == HeaderIgnored {
 		return nil
 	}
-	header := x.r.Header["Content-Type"]
-	if len(header) == 0 || header[0] == "" {
+	if x.contentType == "" {
 		if rule == HeaderNeeded && n != 0 {
 			if n < 0 {
 				x.typeMissing = true // whether there are bytes is known after reading
@@ -51,7 +53,7 @@ func (x *exchange) checkType() error {
 	if n == 0 && (o.Optional || o.Body == NoBody || rule == HeaderNeeded) {
 		return nil
 	}
-	switch mediaType(header[0]) {
+	switch mediaType(x.contentType) {
 	case "application/json":
 		return nil
 	case "application/x-www-form-urlencoded", "multipart/form-data":
@@ -59,7 +61,7 @@ func (x *exchange) checkType() error {
 			return nil
 		}
 	}
-	if o.typed(header[0]) != nil {
+	if o.typed(x.contentType) != nil {
 		return nil
 	}
 	return errType
@@ -67,10 +69,8 @@ func (x *exchange) checkType() error {
 
 // maxBody is the limit of the row's body.
 func (x *exchange) maxBody() int64 {
-	if ct := x.r.Header["Content-Type"]; len(ct) > 0 {
-		if t := x.call.Op.typed(ct[0]); t != nil && t.MaxBody > 0 {
-			return t.MaxBody
-		}
+	if t := x.call.Op.typed(x.contentType); t != nil && t.MaxBody > 0 {
+		return t.MaxBody
 	}
 	if x.call.Op.MaxBody > 0 {
 		return x.call.Op.MaxBody

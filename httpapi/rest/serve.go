@@ -33,7 +33,9 @@ type exchange struct {
 	form     StreamForms // asked for by Accept
 	peer     string
 	tag      string
-	ctx      *callContext
+
+	contentType string // of the body, once checkType has run
+	ctx         *callContext
 
 	in       []byte       // the body
 	out      bytes.Buffer // the JSON of the answer
@@ -44,6 +46,8 @@ type exchange struct {
 	wait atomic.Int64 // for the caller: the tick at which the time is up and, in the lowest bit, the direction
 	late atomic.Bool  // the time was up
 	held http.Flusher // has what was sent, until all is done
+
+	record Access // for the hook
 
 	start     time.Time
 	sent      bool // headers are out
@@ -161,7 +165,8 @@ func (x *exchange) release() {
 }
 
 func (x *exchange) access() *Access {
-	a := &Access{
+	a := &x.record
+	*a = Access{
 		Start: x.start, Duration: time.Since(x.start), RequestID: x.call.RequestID, Operation: x.operation(),
 		Template: x.call.Template, Method: x.r.Method, Status: x.status, Bytes: x.written, Peer: x.peer, Err: x.err,
 	}
@@ -204,6 +209,7 @@ func (x *exchange) recycle() {
 	x.match.template, x.match.values, x.match.segs = nil, x.match.values[:0], x.match.segs[:0]
 	x.s, x.m, x.p, x.w, x.r, x.call = nil, nil, nil, nil, nil, Call{}
 	x.query, x.queryErr, x.parsed, x.renderer, x.form = nil, nil, false, 0, 0
+	x.contentType, x.record = "", Access{}
 	x.peer, x.tag, x.ctx, x.source, x.held = "", "", nil, source{}, nil
 	x.start, x.sent, x.status, x.written, x.err = time.Time{}, false, 0, 0, nil
 	x.typeMissing, x.bodyRead, x.readArmed, x.most = false, false, false, 0
@@ -520,9 +526,7 @@ func (x *exchange) bind(in any) error {
 	src := &x.source
 	src.path, src.header, src.body = x.readPath, x.r.Header, x.in
 	src.query = x.m.cleanPairs(pairs)
-	if ct := x.r.Header["Content-Type"]; len(ct) > 0 {
-		src.contentType = ct[0]
-	}
+	src.contentType = x.contentType
 	o := x.call.Op
 	if o.Body == UploadBody {
 		x.abandoned = true // the reader may outlive the call

@@ -26,9 +26,9 @@ import (
 // Options are what the embedding program decides about serving. The zero
 // value is usable; it authenticates nobody.
 type Options struct {
-	Authenticator policy.Authenticator // of dialects that bring none of their own; nil refuses everybody
-	Logger        *slog.Logger         // defects, panics, refused logins; nil discards
-	Access        func(context.Context, *Access)
+	Authenticator policy.Authenticator           // of dialects that bring none of their own; nil refuses everybody
+	Logger        *slog.Logger                   // defects, panics, refused logins; nil discards
+	Access        func(context.Context, *Access) // called for every request; the record is lent until it returns
 	Limits        Limits
 	BaseURL       string        // scheme://host[:port] that links are built on; "" takes the Host of the request
 	Root          string        // the dialect that answers "/"; "" is the first that has such a row

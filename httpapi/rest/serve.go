@@ -44,7 +44,7 @@ type exchange struct {
 	readPath func(string) (string, bool)
 
 	wait atomic.Int64 // for the caller: the tick at which the time is up and, in the lowest bit, the direction
-	late atomic.Bool  // the time was up
+	late atomic.Bool  // a time was up
 	held http.Flusher // has what was sent, until all is done
 
 	record Access // for the hook
@@ -215,6 +215,7 @@ func (x *exchange) recycle() {
 	x.typeMissing, x.bodyRead, x.readArmed, x.most = false, false, false, 0
 	x.inFlight, x.heavy, x.caller, x.reader, x.stream = false, false, "", "", false
 	x.finished.Store(false)
+	x.late.Store(false)
 	s.pool.Put(x)
 }
 

@@ -104,17 +104,15 @@ func (x *exchange) waits(d direction, limit time.Duration) {
 	w.arm()
 }
 
-// waited ends the wait. It reports whether it was over in time; if not, the
-// connection has a deadline that has passed.
+// waited ends the wait. It reports whether all were over in time so far; if not,
+// the connection has a deadline that has passed.
 func (x *exchange) waited() bool {
-	for {
-		switch until := x.wait.Load(); {
-		case until == 0:
-			return !x.late.Swap(false)
-		case until > 0 && x.wait.CompareAndSwap(until, 0):
-			return true
-		case until == ending:
+	for until := x.wait.Load(); until != 0; until = x.wait.Load() {
+		if until == ending {
 			runtime.Gosched()
+		} else if x.wait.CompareAndSwap(until, 0) {
+			break
 		}
 	}
+	return !x.late.Load()
 }

@@ -180,9 +180,7 @@ func (sh *shard) after(d *draft) {
 		case verbSweep:
 			s.dropDir(c.inst)
 		default:
-			if r := sh.runner(id, key); r != nil {
-				r.tell(c.verb, c.grace)
-			}
+			sh.tell(id, key, c.verb, c.grace)
 		}
 	}
 	freed, serves, stopped, groups := false, false, false, map[string]bool{}

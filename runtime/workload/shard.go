@@ -3,6 +3,7 @@ package workload
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // runKey names one run.
@@ -22,6 +23,7 @@ type shard struct {
 	queued  map[string]bool // in the queue; true = look for runs without rows and rows without runs
 	reports map[string][]report
 	runners map[string]map[runKey]*runner // by workload
+	early   map[runKey][]told             // what came before the run that it is for
 	closed  bool
 	era     int        // one more when other rows take the place of all
 	busy    bool       // a pass is under way
@@ -206,11 +208,38 @@ func (sh *shard) add(r *runner) {
 		sh.runners[r.inst.Workload] = m
 	}
 	m[r.key()] = r
+	for _, t := range sh.early[r.key()] {
+		r.tell(t.verb, t.grace)
+	}
+	delete(sh.early, r.key())
+}
+
+// told is a verb that waits for its run.
+type told struct {
+	verb  verb
+	grace time.Duration
+}
+
+// tell passes a verb on to a run. Commits are followed up side by side, so the
+// one that stops a run may be so before the one that began it: then the verb
+// waits for the run.
+func (sh *shard) tell(workload string, key runKey, v verb, grace time.Duration) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if r := sh.runners[workload][key]; r != nil {
+		r.tell(v, grace)
+		return
+	}
+	if sh.early == nil {
+		sh.early = map[runKey][]told{}
+	}
+	sh.early[key] = append(sh.early[key], told{v, grace})
 }
 
 func (sh *shard) remove(workload string, key runKey) *runner {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
+	delete(sh.early, key)
 	m := sh.runners[workload]
 	r := m[key]
 	if delete(m, key); len(m) == 0 {

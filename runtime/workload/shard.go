@@ -221,7 +221,7 @@ type told struct {
 }
 
 // tell passes a verb on to a run. Commits are followed up side by side, so the
-// one that stops a run may be so before the one that began it: then the verb
+// one that stops a run may be so before the one that began it: then the stop
 // waits for the run.
 func (sh *shard) tell(workload string, key runKey, v verb, grace time.Duration) {
 	sh.mu.Lock()
@@ -229,6 +229,9 @@ func (sh *shard) tell(workload string, key runKey, v verb, grace time.Duration) 
 	if r := sh.runners[workload][key]; r != nil {
 		r.tell(v, grace)
 		return
+	}
+	if v != verbStop {
+		return // the run is over
 	}
 	if sh.early == nil {
 		sh.early = map[runKey][]told{}

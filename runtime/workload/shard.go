@@ -23,7 +23,7 @@ type shard struct {
 	queued  map[string]bool // in the queue; true = look for runs without rows and rows without runs
 	reports map[string][]report
 	runners map[string]map[runKey]*runner // by workload
-	early   map[runKey][]told             // what came before the run that it is for
+	early   map[runKey]time.Duration      // the grace of stops that came before their runs
 	closed  bool
 	era     int        // one more when other rows take the place of all
 	busy    bool       // a pass is under way
@@ -208,16 +208,10 @@ func (sh *shard) add(r *runner) {
 		sh.runners[r.inst.Workload] = m
 	}
 	m[r.key()] = r
-	for _, t := range sh.early[r.key()] {
-		r.tell(t.verb, t.grace)
+	if grace, ok := sh.early[r.key()]; ok {
+		delete(sh.early, r.key())
+		r.tell(verbStop, grace)
 	}
-	delete(sh.early, r.key())
-}
-
-// told is a verb that waits for its run.
-type told struct {
-	verb  verb
-	grace time.Duration
 }
 
 // tell passes a verb on to a run. Commits are followed up side by side, so the
@@ -234,9 +228,11 @@ func (sh *shard) tell(workload string, key runKey, v verb, grace time.Duration) 
 		return // the run is over
 	}
 	if sh.early == nil {
-		sh.early = map[runKey][]told{}
+		sh.early = map[runKey]time.Duration{}
 	}
-	sh.early[key] = append(sh.early[key], told{v, grace})
+	if before, ok := sh.early[key]; !ok || grace < before {
+		sh.early[key] = grace
+	}
 }
 
 func (sh *shard) remove(workload string, key runKey) *runner {
